@@ -1,0 +1,1 @@
+"""The only code that speaks SQL: schema, access by subject, migrations, invariants as code."""

@@ -1,0 +1,81 @@
+"""Opening the catalogue: engine, pragmas, transactions.
+
+Not for queries: those live in the modules named for their subject (``entries``, ``plans``, ``discs``, ``jobs``,
+``motions`` ...), as functions that take a Connection.
+
+Concurrency: SQLite in WAL mode: many readers, one writer, across processes. ``write()`` takes the write lock at once
+(BEGIN IMMEDIATE), so a transaction never fails half-way for lack of it; it waits up to ``BUSY_SECONDS``.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from odarchive.errors import Locked, NoSpace
+
+BUSY_SECONDS = 30
+
+
+class Catalogue:
+    """A handle on the catalogue's database; cheap to pass around, safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = _engine(path)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view; ends with the block."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, durable (synchronous=FULL) when the block ends, undone if it raises.
+
+        Raises:
+            Locked: another process has held the write lock for more than ``BUSY_SECONDS``.
+            NoSpace: the disk of the catalogue is full.
+        """
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                connection.commit()
+        except OperationalError as error:
+            raise _translate(error, self.path) from error
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+
+def _translate(error: OperationalError, path: Path) -> Exception:
+    words = str(error.orig)
+    if "locked" in words:
+        return Locked(f"the catalogue {path} is locked by another process; wait for it or stop it, then try again")
+    if "full" in words:
+        return NoSpace(f"the disk of the catalogue {path} is full; free some space and try again")
+    return error
+
+
+def _engine(path: Path) -> Engine:
+    # ``autocommit=False`` of the driver would begin transactions of its own; None leaves BEGIN to us.
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine

@@ -1,0 +1,263 @@
+"""The catalogue's tables; every column says what it means. The only statement of the schema.
+
+Contents and entries never change once recorded, except that an entry is *closed* (``until``) and shown or hidden
+(``shown``); new facts are new rows. ``odarchive.catalogue.check`` states the invariants as code. Migrations under
+``migrations/`` lead an older file here, and a test proves that they end in exactly this schema.
+
+Units: bytes; ``*_ns`` are nanoseconds since the epoch (signed 64 bit); sectors are 2,048 bytes. Names are BLOBs: what
+the file system gave, without encoding.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""64-bit key; SQLite wants the plain word INTEGER for a rowid alias."""
+
+archive = Table(
+    "archive",
+    metadata,
+    Column("key", Text, primary_key=True, comment="fact: uuid, label_prefix, created_ns, copies"),
+    Column("value", Text, nullable=False, comment="its value as text"),
+    comment="facts about the whole archive",
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("name", LargeBinary, nullable=False, unique=True, comment="its directory's name at the mount's root"),
+    Column("path", LargeBinary, nullable=False, comment="absolute path it was last scanned from"),
+    Column("created_ns", BigInteger, nullable=False),
+    comment="trees that are archived",
+)
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("id", BigId, primary_key=True, comment="ascending in time over all sources"),
+    Column("source", BigId, ForeignKey("source.id"), nullable=False),
+    Column("state", Text, nullable=False, comment="SnapshotState"),
+    Column("started_ns", BigInteger, nullable=False),
+    Column("finished_ns", BigInteger, comment="NULL while running or aborted"),
+    Column("files", BigInteger, nullable=False, server_default="0", comment="regular files seen"),
+    Column("bytes", BigInteger, nullable=False, server_default="0", comment="their sizes added up"),
+    Column("new_bytes", BigInteger, nullable=False, server_default="0", comment="bytes of contents first seen here"),
+    Column("problems", BigInteger, nullable=False, server_default="0", comment="rows in `problem`"),
+    comment="one scan of one source",
+)
+
+problem = Table(
+    "problem",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("snapshot", BigId, ForeignKey("snapshot.id"), nullable=False, index=True),
+    Column("path", LargeBinary, nullable=False, comment="relative to the source"),
+    Column("reason", Text, nullable=False, comment="one line: why it was skipped or is doubtful"),
+    comment="what a scan could not archive",
+)
+
+content = Table(
+    "content",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="BLAKE3, 32 bytes, of all its bytes"),
+    Column("size", BigInteger, nullable=False, comment="> 0: empty files have no content"),
+    comment="unique bytes",
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("parent", BigId, primary_key=True, autoincrement=False, comment="ino of the directory; 0 for the root"),
+    Column("name", LargeBinary, primary_key=True, comment="one component, never empty except for the root"),
+    Column("since", BigId, primary_key=True, autoincrement=False, comment="snapshot in which it appeared; 0: built in"),
+    Column("until", BigId, comment="first snapshot in which it was gone or different; NULL: still there"),
+    Column(
+        "ino",
+        BigId,
+        nullable=False,
+        comment="inode number in the mount; equal on hard links; a new content gets a new one; never reused",
+    ),
+    Column("mode", Integer, nullable=False, comment="st_mode: type and permissions"),
+    Column("nlink", Integer, nullable=False, comment="names this inode has inside its source, >= 1 (directories: 2)"),
+    Column("uid", BigInteger, nullable=False),
+    Column("gid", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False, comment="st_size; files: bytes, symlinks: length of target, dirs: 0"),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=False, comment="of the source; tells the next scan whether to hash again"),
+    Column("src_dev", BigInteger, nullable=False, comment="st_dev of the source, same use"),
+    Column("src_ino", BigInteger, nullable=False, comment="st_ino of the source, same use"),
+    Column("content", BigId, ForeignKey("content.id"), comment="files with size > 0 only"),
+    Column("target", LargeBinary, comment="symlinks only"),
+    Column(
+        "carrier",
+        BigId,
+        comment="entries without content: segment whose disc carries them; 0: rides with the next catalogue; "
+        "NULL: not planned yet",
+    ),
+    Column(
+        "shown",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="1: this version is in the mount. Derived (publish), stored so that lookups need one probe",
+    ),
+    Index("entry_ino", "ino"),
+    Index("entry_content", "content", sqlite_where=text("content IS NOT NULL")),
+    sqlite_with_rowid=False,
+    comment="names in trees, each valid for a range of snapshots of its source",
+)
+
+segment = Table(
+    "segment",
+    metadata,
+    Column("id", BigId, primary_key=True, comment="also the number people use"),
+    Column("label", Text, nullable=False, unique=True, comment="volume label of its first copy, <= 32 characters"),
+    Column("state", Text, nullable=False, comment="SegmentState"),
+    Column("media", Text, nullable=False, comment="what it was planned for: bd, dvd, ... or bytes as text"),
+    Column("capacity", BigInteger, nullable=False, comment="bytes of that medium"),
+    Column("planned_bytes", BigInteger, nullable=False, comment="image size the plan expects"),
+    Column("payload_bytes", BigInteger, nullable=False, comment="sum of its pieces' lengths"),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("image_size", BigInteger, comment="bytes, multiple of 65,536; NULL until imaged"),
+    Column("image_digest", LargeBinary, comment="BLAKE3 of the image as built, before any stamp; NULL until imaged"),
+    comment="plans for one disc each",
+)
+
+piece = Table(
+    "piece",
+    metadata,
+    Column("content", BigId, ForeignKey("content.id"), primary_key=True, autoincrement=False),
+    Column("segment", BigId, ForeignKey("segment.id"), primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False, comment="offset of the range in the content"),
+    Column("length", BigInteger, nullable=False, comment="bytes, > 0"),
+    Column("sector", BigInteger, comment="first sector on every disc of the segment; NULL until imaged"),
+    Index("piece_segment", "segment", "sector"),
+    sqlite_with_rowid=False,
+    comment="ranges of contents placed on segments",
+)
+
+disc = Table(
+    "disc",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("uuid", Text, nullable=False, unique=True, comment="written on the disc; fresh for every burn attempt"),
+    Column("segment", BigId, ForeignKey("segment.id"), nullable=False, index=True),
+    Column("label", Text, nullable=False, comment="volume label it carries"),
+    Column("state", Text, nullable=False, comment="DiscState"),
+    Column("image_size", BigInteger, nullable=False, comment="bytes to read back"),
+    Column("digest", LargeBinary, nullable=False, comment="BLAKE3 of the whole image with this disc's stamp"),
+    Column("profile", Text, nullable=False, server_default="", comment="kind of medium the drive reported"),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("burned_ns", BigInteger),
+    Column("verified_ns", BigInteger, comment="when it last read back right"),
+    Column("drive", Integer, comment="drive that burned it"),
+    Column("note", Text, nullable=False, server_default="", comment="why it is spoiled, suspect, ..."),
+    comment="burn attempts; the verified ones are the copies",
+)
+
+slot = Table(
+    "slot",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="storage slot of the robot, from 1"),
+    Column("state", Text, nullable=False, comment="SlotState"),
+    Column("disc", BigId, ForeignKey("disc.id"), comment="which disc, for states disc, stale, spoiled if known"),
+    Column("seen_ns", BigInteger, nullable=False, comment="when the evidence was taken"),
+    Column("evidence", Text, nullable=False, server_default="", comment="what says so"),
+    comment="what is believed of each slot",
+)
+
+station = Table(
+    "station",
+    metadata,
+    Column("element", Text, primary_key=True, comment="`drive 0`, `picker 0`, ..."),
+    Column("state", Text, nullable=False, comment="empty, full or unknown"),
+    Column("home", Integer, comment="slot its disc came from"),
+    Column("seen_ns", BigInteger, nullable=False),
+    comment="what is believed of the places that are not slots",
+)
+
+motion = Table(
+    "motion",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("source", Text, nullable=False, comment="element, such as `slot 12`"),
+    Column("destination", Text, nullable=False),
+    Column("intended_ns", BigInteger, nullable=False),
+    Column("outcome", Text, comment="NULL: open; done, failed, unknown"),
+    Column("settled_ns", BigInteger),
+    Column("evidence", Text, nullable=False, server_default=""),
+    Index("motion_open", "id", sqlite_where=text("outcome IS NULL")),
+    comment="journal of arm movements: intent before, outcome after",
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("kind", Text, nullable=False, comment="JobKind"),
+    Column("state", Text, nullable=False, comment="JobState"),
+    Column("segment", BigId, ForeignKey("segment.id"), comment="burn: what to burn"),
+    Column("content", BigId, ForeignKey("content.id"), comment="recall: what to bring"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("done_bytes", BigInteger, nullable=False, server_default="0", comment="progress of the present step"),
+    Column("total_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("step", Text, nullable=False, server_default="", comment="what is being done right now"),
+    Column("why", Text, nullable=False, server_default="", comment="why it waits or failed, and what would help"),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
+    Index("job_state", "state", "kind", "id"),
+    comment="what the librarian has to do",
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False, comment="burned, verified, verify-failed, spoiled, recalled, robot, ..."),
+    Column("disc", BigId, ForeignKey("disc.id")),
+    Column("job", BigId),
+    Column("message", Text, nullable=False, comment="one line for a person"),
+    comment="what happened, for the log and for fixity reports",
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", Text, primary_key=True, comment="`ino`: next inode number"),
+    Column("value", BigInteger, nullable=False),
+    comment="numbers that are handed out and never reused",
+)
+
+__all__ = [
+    "archive",
+    "content",
+    "counter",
+    "disc",
+    "entry",
+    "event",
+    "job",
+    "metadata",
+    "motion",
+    "piece",
+    "problem",
+    "segment",
+    "slot",
+    "snapshot",
+    "source",
+    "station",
+]

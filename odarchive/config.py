@@ -1,0 +1,123 @@
+"""The configuration of one archive: ``archive.toml`` in its folder, read into frozen values.
+
+The folder that holds ``archive.toml`` *is* the archive: catalogue, staging, cache and socket lie in it unless the file
+names other places. Every mistake is reported with the file, the key and what is expected. Not for finding the archive
+(``cli``) nor for making objects of it (``bootstrap``).
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from odarchive.errors import ConfigError, NoArchive
+
+FILE_NAME = "archive.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class RobotConfig:
+    """Which changer driver to use and how to reach the machine."""
+
+    driver: str = "none"
+    port: str = ""
+    baud: int = 115_200
+
+
+@dataclass(frozen=True, slots=True)
+class DriveConfig:
+    """One drive of the robot: ``kind`` is ``sr`` (a Linux optical drive) or ``file`` (a simulated one)."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that is set for one archive. Sizes in bytes, times in seconds."""
+
+    root: Path
+    robot: RobotConfig = RobotConfig()
+    drives: tuple[DriveConfig, ...] = ()
+    staging: Path = Path("staging")
+    cache: Path = Path("cache")
+    socket: Path = Path("librarian.sock")
+    cache_bytes: int = 20_000_000_000
+    copies: int = 1
+    deadline: float = 600.0
+    """How long a read in the mount may wait for a disc."""
+    hold: float = 2.0
+    """How long a disc stays in its drive after the last read while others wait."""
+    read_ahead: int = 256_000_000
+    """How many further bytes of a disc follow into the cache while it is in the drive and nobody else waits."""
+
+    @property
+    def catalogue(self) -> Path:
+        """The catalogue's database file."""
+        return self.root / "catalogue.db"
+
+
+_SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
+    "robot": {"driver": str, "port": str, "baud": int},
+    "paths": {"staging": str, "cache": str, "socket": str},
+    "cache": {"bytes": int, "read_ahead": int},
+    "burn": {"copies": int},
+    "recall": {"deadline": (int, float), "hold": (int, float)},
+}
+_DRIVE_KEYS = {"kind": str, "path": str}
+
+
+def load(root: Path) -> Config:
+    """Read the archive's configuration.
+
+    Raises:
+        NoArchive: ``root`` is not an archive.
+        ConfigError: the file cannot be read or a key is wrong; names file and key.
+    """
+    path = root / FILE_NAME
+    try:
+        with path.open("rb") as file:
+            raw = tomllib.load(file)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoArchive(f"{root} is not an archive (no {FILE_NAME} in it); make one: odarchive init {root}") from None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}; correct the file and try again") from error
+    return _config(root.resolve(), path, raw)
+
+
+def _config(root: Path, path: Path, raw: Mapping[str, Any]) -> Config:
+    for name in raw:
+        if name not in _SECTIONS and name != "drive":
+            raise ConfigError(f"{path}: unknown section [{name}]; known: {', '.join([*_SECTIONS, 'drive'])}")
+    sections = {name: _section(path, name, raw.get(name, {}), keys) for name, keys in _SECTIONS.items()}
+    drives = raw.get("drive", [])
+    if not isinstance(drives, list):
+        raise ConfigError(f"{path}: drives are written as [[drive]] with kind and path")
+    values: dict[str, Any] = {key: root / value for key, value in sections["paths"].items()}
+    values |= {key: value for name in ("burn", "recall") for key, value in sections[name].items()}
+    values |= {{"bytes": "cache_bytes"}.get(key, key): value for key, value in sections["cache"].items()}
+    for key in ("staging", "cache", "socket"):
+        values.setdefault(key, root / getattr(_DEFAULTS, key))
+    return Config(
+        root=root,
+        robot=RobotConfig(**sections["robot"]),
+        drives=tuple(DriveConfig(**_section(path, "drive", drive, _DRIVE_KEYS)) for drive in drives),
+        **values,
+    )
+
+
+def _section(path: Path, name: str, raw: object, keys: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"{path}: [{name}] must be a section")
+    for key, value in raw.items():
+        if key not in keys:
+            raise ConfigError(f"{path}: [{name}] has no key {key!r}; known: {', '.join(keys)}")
+        if not isinstance(value, keys[key]) or isinstance(value, bool):
+            raise ConfigError(f"{path}: [{name}] {key} = {value!r} is of the wrong type")
+        if isinstance(value, int | float) and value < 0:
+            raise ConfigError(f"{path}: [{name}] {key} = {value} must not be negative")
+    return dict(raw)
+
+
+_DEFAULTS = Config(root=Path())

@@ -1,0 +1,96 @@
+"""What the file system needs from whoever mounts it. Pure: knows no FUSE, no SQL, no network.
+
+Names are bytes, one path component each, never ``/``, NUL, ``.`` or ``..``. Times are nanoseconds since the epoch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NewType, Protocol
+
+Inode = NewType("Inode", int)
+ROOT = Inode(1)
+"""The root directory (FUSE_ROOT_ID)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What ``stat`` answers for one inode. ``mode`` holds type and permissions (``st_mode``)."""
+
+    ino: Inode
+    mode: int
+    nlink: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Size of the whole namespace, for ``statfs``."""
+
+    files: int
+    size: int
+
+
+class Namespace(Protocol):
+    """The union of all archived discs as one tree. Synchronous and fast: no disc, no network, no waiting.
+
+    Attributes and contents of an inode never change while it exists; inode numbers are never reused.
+    """
+
+    def lookup(self, parent: Inode, name: bytes) -> Attributes | None:
+        """The child ``name`` of a directory, or None."""
+        ...
+
+    def attributes(self, ino: Inode) -> Attributes | None:
+        """The attributes of an inode, or None if it is gone."""
+        ...
+
+    def parent(self, ino: Inode) -> Inode | None:
+        """The parent of a directory (the root is its own)."""
+        ...
+
+    def children(self, parent: Inode, after: bytes, limit: int) -> Sequence[tuple[bytes, Attributes]]:
+        """Up to ``limit`` children with names greater than ``after`` (b"" is the start), in byte order."""
+        ...
+
+    def readlink(self, ino: Inode) -> bytes | None:
+        """The target of a symlink, or None."""
+        ...
+
+    def path(self, ino: Inode) -> bytes:
+        """A path below the mount's root, for log lines; best effort."""
+        ...
+
+    def totals(self) -> Totals:
+        """How many files and bytes there are; may be some seconds old."""
+        ...
+
+
+class Contents(Protocol):
+    """The bytes behind regular files. Every byte returned has been checked against its digest."""
+
+    async def read(self, ino: Inode, offset: int, length: int) -> bytes | memoryview:
+        """Bytes ``offset`` to ``offset + length``, fewer only at the end of the file.
+
+        May wait for a disc, but never beyond the deadline the mount was given. Cancellation stops the waiting,
+        not the recall.
+
+        Raises:
+            ContentUnavailable, ContentDamaged, RecallTimedOut, RecallRefused.
+        """
+        ...
+
+    def read_now(self, ino: Inode, offset: int, length: int) -> bytes | memoryview | None:
+        """The same if the bytes are at hand and reading cannot block, else None."""
+        ...
+
+    def resident(self, ino: Inode) -> bool:
+        """Whether the whole content is at hand (no disc needed)."""
+        ...
+
+    def forget(self, ino: Inode) -> None:
+        """The last open handle of the inode was closed; descriptors may be dropped."""
+        ...
