@@ -1,0 +1,116 @@
+"""Runs one burning program to its end and listens to it, in a way that its starter's death does not disturb.
+
+The program gets a session of its own (no Ctrl-C from a terminal reaches it), a file for its words (a pipe would break
+with its reader) and the drive's lock (``robot.burners.orphans``). It is told to stop only when it no longer advances.
+
+Not for: judging what was said.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+STOP_GRACE = 30.0
+"""Seconds between asking a stalled program to stop and killing it, and between that and leaving it behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended."""
+
+    returncode: int | None
+    """As ``subprocess`` has it; None: it could not even be killed, and still holds the drive's lock."""
+    stalled: bool
+    """It was told to stop because it did not advance."""
+    lines: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears the words of the program."""
+
+    line: Callable[[str, float], None]
+    """Called for each line with the time it was read."""
+    deadline: Callable[[], float]
+    """The time at which the program counts as stalled, as things stand."""
+
+
+async def run_to_end(argv: list[str], *, lock: int, log: Path, listener: Listener, poll: float) -> Ending:
+    """Start ``argv`` and stay with it until it ends or stalls. The caller shields this from cancellation.
+
+    Args:
+        argv: the program's path and arguments.
+        lock: descriptor that the program inherits.
+        log: file for its standard output and error; overwritten.
+        listener: hears each line.
+        poll: seconds between two looks at the log.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    began = trio.current_time()
+    with ExitStack() as opened:
+        words = opened.enter_context(open(log, "wb"))  # noqa: ASYNC230 - a new small local file
+        ear = _Ear(opened.enter_context(open(log, "rb", buffering=0)).fileno(), listener)  # noqa: ASYNC230 - same
+        process = await trio.lowlevel.open_process(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            pass_fds=(lock,),
+            start_new_session=True,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+        stalled = False
+        while not await _ended(process, poll):
+            ear.listen()
+            if trio.current_time() > listener.deadline():
+                stalled = True
+                await _stop(process)
+                break
+        ear.listen(last=True)
+        return Ending(process.returncode, stalled, tuple(ear.lines), trio.current_time() - began)
+
+
+async def _ended(process: trio.Process, within: float) -> bool:
+    with trio.move_on_after(within):
+        await process.wait()
+    return process.returncode is not None
+
+
+async def _stop(process: trio.Process) -> None:
+    """Ask, then kill. A program stuck inside the kernel survives both; its lock tells the next burn."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        process.send_signal(sign)
+        if await _ended(process, STOP_GRACE):
+            return
+
+
+class _Ear:
+    """Reads the log as it grows and cuts it into lines."""
+
+    def __init__(self, descriptor: int, listener: Listener) -> None:
+        self._descriptor = descriptor
+        self._listener = listener
+        self._rest = b""
+        self.lines: list[str] = []
+
+    def listen(self, *, last: bool = False) -> None:
+        """Take in what was written since; with ``last`` an unfinished line counts too."""
+        data = self._rest
+        while part := os.read(self._descriptor, 65_536):
+            data += part
+        *whole, self._rest = data.split(b"\n")
+        if last and self._rest:
+            whole.append(self._rest)
+        for raw in whole:
+            line = raw.decode("utf-8", "backslashreplace").rstrip()
+            self.lines.append(line)
+            self._listener.line(line, trio.current_time())
