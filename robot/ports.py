@@ -348,3 +348,7 @@ class MotionJournal(Protocol):
     async def open_motions(self) -> Sequence[Motion]:
         """Intents without an outcome, oldest first: what a crash left behind."""
         ...
+
+    async def home(self, drive: Element) -> Element | None:
+        """The slot the disc now in ``drive`` was taken from, by motions settled as done; None if that is not known."""
+        ...
