@@ -1,4 +1,7 @@
-"""What the file system may answer besides bytes; each maps to one errno in ``operations.py``."""
+"""What the file system may answer besides bytes, and why a mount cannot be made, kept or ended.
+
+The answers to single requests each map to one errno in ``operations.py``; the mount errors reach whoever mounts.
+"""
 
 
 class OdfsError(Exception):
@@ -19,3 +22,35 @@ class RecallTimedOut(OdfsError):
 
 class RecallRefused(OdfsError):
     """Policy forbids this reader to make the robot move (EAGAIN)."""
+
+
+class MountError(OdfsError):
+    """Base of what goes wrong with a mount as a whole; ``str()`` is one line: what is wrong and what to do."""
+
+
+class FuseUnavailable(MountError):
+    """This machine cannot mount by FUSE as it stands: device, helper program or permission missing."""
+
+
+class MountpointUnusable(MountError):
+    """The directory to mount on is missing, not a directory, not empty or not permitted."""
+
+
+class AlreadyMounted(MountError):
+    """A live file system is mounted there: one of ours, or another."""
+
+
+class NotMounted(MountError):
+    """There is no mount of ours to end."""
+
+
+class MountBusy(MountError):
+    """The mount is in use and stays."""
+
+
+class MountFailed(MountError):
+    """The kernel or its helper refused to mount or unmount, or the new mount never answered."""
+
+
+class MountAborted(MountError):
+    """A running mount died. Its dead mount stays in place, so that nobody takes an empty directory for the archive."""

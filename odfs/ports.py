@@ -94,3 +94,18 @@ class Contents(Protocol):
     def forget(self, ino: Inode) -> None:
         """The last open handle of the inode was closed; descriptors may be dropped."""
         ...
+
+
+class Annotations(Protocol):
+    """Extended attributes of files, if whoever mounts has any to show. Synchronous and fast, like ``Namespace``.
+
+    Only names that start with ``user.`` are ever asked for or shown.
+    """
+
+    def names(self, ino: Inode) -> Sequence[bytes]:
+        """The names ``listxattr`` shows for an inode."""
+        ...
+
+    def value(self, ino: Inode, name: bytes) -> bytes | None:
+        """The value of one attribute, or None if there is none of that name; it need not be in ``names``."""
+        ...

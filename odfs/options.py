@@ -1,0 +1,29 @@
+"""How a mount behaves. Pure values; what each is worth was measured, the reasons stand beside them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MountOptions:
+    """Everything about a mount that may be chosen. Times in seconds."""
+
+    source: str = "odfs"
+    """What the first column of ``df`` shows, e.g. the archive's directory."""
+    allow_other: bool = False
+    """Let users other than the mounting one in; permissions are checked by the kernel either way."""
+    entry_timeout: float = 60.0
+    """How long the kernel believes a name. Finite: new discs appear without a remount."""
+    attribute_timeout: float = 60.0
+    """How long the kernel believes attributes; ``st_blocks`` changes when a file becomes resident."""
+    negative_timeout: float = 5.0
+    """How long the kernel believes that a name does not exist."""
+    read_deadline: float = 900.0
+    """No read is left waiting longer (ETIMEDOUT), whatever ``Contents`` does; shortened to the kernel's own limit."""
+    startup_timeout: float = 20.0
+    """How long a new mount may take to answer its first request."""
+    max_tasks: int = 4000
+    """Requests in work at once. pyfuse3's default of 99 lets 150 waiting readers stop every ``stat``."""
+    max_background: int = 1024
+    """Read-ahead requests in flight. The kernel's default of 12 lets 14 waiting readers stop all other reads."""
+    read_ahead_kib: int = 1024
+    """The kernel's read-ahead; 1 MiB is the largest single FUSE read."""
