@@ -1,0 +1,140 @@
+"""One drive of the robot and what is in it: load, settle, unload, look again.
+
+A bay states ends: ``load(slot)`` returns with that slot's disc settled in the drive, whatever was in it before having
+gone home. Used by one task (the librarian's bay task); bays share the arm through the jukebox's own lock.
+"""
+
+from dataclasses import dataclass
+
+from odarchive.catalogue import discs, motions
+from odarchive.errors import OperatorNeeded
+from odarchive.model import DiscId
+from odarchive.settle import Found, Kind, settle
+from odarchive.workroom import Workroom
+from robot import ports
+from robot.ports import Drive, DriveId, Fill, SlotId
+
+BURN_LIMIT = 24 * 3600.0
+"""Seconds no burn takes longer than."""
+
+
+@dataclass(slots=True)
+class Activity:
+    """What a bay is doing, for people; not durable."""
+
+    step: str = "idle"
+    done: int = 0
+    total: int = 0
+    since_ns: int = 0
+
+
+class Bay:
+    """A drive, the disc in it and the slot it belongs to."""
+
+    def __init__(self, room: Workroom, drive: Drive) -> None:
+        self._room = room
+        self.drive = drive
+        self.home: int | None = None
+        self.found: Found | None = None
+        self.activity = Activity()
+
+    @property
+    def number(self) -> DriveId:
+        """The drive's number."""
+        return self.drive.number
+
+    @property
+    def disc(self) -> DiscId | None:
+        """The disc of ours in the drive, if that is what it is."""
+        return self.found.disc.id if self.found is not None and self.found.disc is not None else None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether something is in the drive."""
+        return self.found is not None and self.found.kind is not Kind.EMPTY
+
+    def doing(self, step: str, total: int = 0) -> None:
+        """Say what is being done now; ``total`` in bytes if it is known."""
+        self.activity = Activity(step, 0, total, self._room.now_ns())
+
+    def advance(self, count: int) -> None:
+        """``count`` more bytes of the present step are done."""
+        self.activity.done += count
+
+    async def adopt(self) -> None:
+        """At start, and after the machine failed: settle whatever is in the drive."""
+        self.doing("looking what is in the drive")
+        self._release()
+        self.found = None
+        element = ports.drive(self.number)
+        status = (await self._room.jukebox.status()).machine
+        if status.of(element).fill is not Fill.EMPTY:
+            self._claim((await self._room.read(motions.homes)).get(str(element)))
+            await self._room.burner.wait_idle(self.drive, timeout=BURN_LIMIT)
+            await self.drive.close_tray()
+            self.found = await settle(self._room, self.drive, self.home)
+            if self.found.kind is Kind.EMPTY:
+                self._release()
+        self.doing("idle")
+
+    async def load(self, slot: int) -> Found:
+        """Bring a slot's disc into the drive and settle it.
+
+        Raises:
+            robot.errors.RobotError: the machine or drive failed; the journal says what is known.
+        """
+        if self.loaded and self.home == slot and self.found is not None:
+            return self.found
+        self._room.claims.add(slot)
+        try:
+            await self.clear()
+            self.doing(f"loading slot {slot}")
+            await self._room.jukebox.load(SlotId(slot), self.number)
+        except BaseException:
+            self._room.claims.discard(slot)
+            raise
+        self._claim(slot)
+        self.doing(f"identifying the disc of slot {slot}")
+        self.found = await settle(self._room, self.drive, slot)
+        return self.found
+
+    async def clear(self) -> None:
+        """Take the disc home; harmless when the drive is empty."""
+        if not self.loaded:
+            return
+        target = self.home if self.home is not None else await self._free_slot()
+        self.doing(f"returning the disc to slot {target}")
+        await self._room.jukebox.unload(self.number, SlotId(target))
+        if self.home is None and self.disc is not None:
+            await self._room.write(discs.place_again, target, self.disc, now_ns=self._room.now_ns())
+        self.found = None
+        self._release()
+        self.doing("idle")
+
+    def _claim(self, slot: int | None) -> None:
+        self.home = slot
+        if slot is not None:
+            self._room.claims.add(slot)
+
+    def _release(self) -> None:
+        if self.home is not None:
+            self._room.claims.discard(self.home)
+        self.home = None
+
+    async def cycle(self) -> None:
+        """Open and close the tray, so that what is read next comes from the medium and from no memory."""
+        await self.drive.open_tray()
+        await self.drive.close_tray()
+        await self.drive.medium()
+
+    async def _free_slot(self) -> int:
+        status = (await self._room.jukebox.status()).machine
+        for state in status.elements:
+            number = state.element.number
+            is_slot = state.element.kind is ports.ElementKind.SLOT
+            if is_slot and state.fill is Fill.EMPTY and number not in self._room.claims:
+                return number
+        raise OperatorNeeded(
+            f"drive {self.number} holds a disc whose slot is not known, and no slot is empty; "
+            "take one disc out of the robot"
+        )

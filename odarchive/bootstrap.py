@@ -1,0 +1,256 @@
+"""Config to objects: the only module that names concrete drivers and puts the parts together.
+
+Everything is complete when constructed. Not for rules of any kind.
+"""
+
+import fcntl
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from odarchive import config as configuration
+from odarchive.cache import Cache
+from odarchive.catalogue import archive as facts
+from odarchive.catalogue.database import Catalogue
+from odarchive.config import Config, DriveConfig
+from odarchive.errors import ConfigError, Locked, MountFailed, NoSpace, RobotTrouble
+from odarchive.journal import CatalogueJournal
+from odarchive.workroom import Threads, Workroom
+from robot.errors import RobotError
+from robot.ports import Changer, Drive, DriveId
+
+log = logging.getLogger(__name__)
+
+IDLE_STATUS = 5.0
+"""Seconds between two status lines to systemd."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An opened archive, for commands."""
+
+    config: Config
+    catalogue: Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a test may put in the place of the real thing."""
+
+    wrap_catalogue: Callable[[Catalogue], Catalogue] = field(default=lambda catalogue: catalogue)
+
+
+def open_archive(root: Path) -> Archive:
+    """Open an archive for a command.
+
+    Raises:
+        NoArchive, ConfigError: there is none, or its configuration is wrong.
+    """
+    config = configuration.load(root)
+    return Archive(config, facts.open_catalogue(config.catalogue))
+
+
+def serve(root: Path, *, hooks: Hooks | None = None) -> None:
+    """Be the librarian until SIGTERM or SIGINT.
+
+    Raises:
+        Locked: the archive has a librarian already.
+        RobotTrouble: the robot does not answer at start.
+    """
+    opened = open_archive(root)
+    with _only_one(opened.config.root / "librarian.lock"):
+        catalogue = (hooks or Hooks()).wrap_catalogue(opened.catalogue)
+        trio.run(_serve, opened.config, catalogue)
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked(f"another librarian serves this archive ({path} is held); stop it first") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _serve(config: Config, catalogue: Catalogue) -> None:
+    from odarchive.service.http import serve_http  # noqa: PLC0415  the extra `service` is needed here alone
+    from odarchive.service.librarian import Librarian  # noqa: PLC0415  it imports the robot
+
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_stop_on_signals, scope)
+            async with workroom(config, catalogue) as room:
+                librarian = Librarian(room)
+                try:
+                    await nursery.start(librarian.run)
+                except RobotError as error:
+                    raise RobotTrouble(
+                        f"the robot ({config.robot.driver} on {config.robot.port}) failed at start: {error}; "
+                        "check that it is on and connected, then try again"
+                    ) from error
+                await nursery.start(serve_http, librarian, config.socket)
+                nursery.start_soon(_tell_systemd, librarian)
+                log.info("librarian ready on %s", config.socket)
+                await trio.sleep_forever()
+
+
+async def _stop_on_signals(
+    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Stop at the first SIGTERM or SIGINT; what runs is finished to a safe point: arm at rest, burn ended."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for number in signals:
+            log.info("%s: stopping", signal.Signals(number).name)
+            scope.cancel()
+            return
+
+
+async def _tell_systemd(librarian: object) -> None:
+    from odarchive.service.librarian import Librarian  # noqa: PLC0415  see _serve
+    from odarchive.service.notify import notify, watchdog_seconds  # noqa: PLC0415
+
+    assert isinstance(librarian, Librarian)  # noqa: S101  only _serve calls this
+    notify("READY=1", "STATUS=ready")
+    period = min(IDLE_STATUS, (watchdog_seconds() or 2 * IDLE_STATUS) / 2)
+    while True:
+        steps = "; ".join(f"drive {bay.number}: {bay.activity.step}" for bay in librarian.bays)
+        notify("WATCHDOG=1", f"STATUS={steps or 'no drives'}")
+        await trio.sleep(period)
+
+
+@asynccontextmanager
+async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workroom]:
+    """The librarian's collaborators, with the line to the robot open.
+
+    Raises:
+        RobotTrouble: the port cannot be opened.
+        NoSpace: the cache cannot be made.
+    """
+    from robot.burners.xorriso import XorrisoBurner  # noqa: PLC0415  commands without a robot need none of it
+    from robot.jukebox import Jukebox  # noqa: PLC0415
+
+    database = Threads(1)
+    drives = {DriveId(number): _drive(DriveId(number), drive) for number, drive in enumerate(config.drives)}
+    try:
+        config.staging.mkdir(parents=True, exist_ok=True)
+        cache = Cache(config.cache, config.cache_bytes)
+    except OSError as error:
+        raise NoSpace(f"staging or cache cannot be made: {error}") from error
+    locks = config.root / "run"
+    locks.mkdir(exist_ok=True)
+    changer = _changer(config)
+    try:
+        journal = CatalogueJournal(catalogue, database, time.time_ns)
+        with catalogue.read() as connection:
+            archive_uuid = facts.get(connection, "uuid")
+        yield Workroom(
+            config=config,
+            archive_uuid=archive_uuid,
+            catalogue=catalogue,
+            jukebox=Jukebox(changer, drives, journal),
+            drives=drives,
+            burner=XorrisoBurner(locks),
+            cache=cache,
+            database=database,
+        )
+    finally:
+        with trio.move_on_after(5, shield=True):
+            await changer.aclose()
+
+
+def _drive(number: DriveId, drive: DriveConfig) -> Drive:
+    from robot.drives.sr import SrDrive  # noqa: PLC0415
+
+    from robot.drives.file import FileDrive  # noqa: PLC0415
+
+    match drive.kind:
+        case "file":
+            return FileDrive(number, Path(drive.path))
+        case "sr":
+            return SrDrive(number, drive.path)
+        case _:
+            raise ConfigError(f"drive {number}: unknown kind {drive.kind!r}; known: sr, file")
+
+
+def _changer(config: Config) -> Changer:
+    from robot.changers.odjp import OdjpChanger  # noqa: PLC0415
+    from robot.transport import SerialStream  # noqa: PLC0415
+
+    robot = config.robot
+    if robot.driver == "none":
+        raise ConfigError(
+            f"{config.root / configuration.FILE_NAME}: no robot is configured; set [robot] driver and port"
+        )
+    if robot.driver != "odjp":
+        raise ConfigError(f"[robot] driver = {robot.driver!r} is not known; known: odjp")
+    try:
+        return OdjpChanger(SerialStream(robot.port, robot.baud))
+    except RobotError as error:
+        raise RobotTrouble(f"the robot's port cannot be used: {error}; check cable and [robot] port") from error
+
+
+def mount(root: Path, mountpoint: Path, *, allow_other: bool, ready: Callable[[], None]) -> None:
+    """Mount the archive and serve until unmounted or SIGTERM/SIGINT; calls ``ready`` when it answers.
+
+    Raises:
+        MountFailed: it cannot be mounted there; the message says why.
+    """
+    opened = open_archive(root)
+    trio.run(_mount, opened, mountpoint, allow_other, ready)
+
+
+async def _mount(opened: Archive, mountpoint: Path, allow_other: bool, ready: Callable[[], None]) -> None:
+    try:
+        from odfs import mount as life  # noqa: PLC0415  the extra `fuse` is needed here alone
+    except ImportError as error:
+        raise MountFailed(
+            f"mounting needs pyfuse3 ({error}); install the extra: pip install 'odarchive[fuse]'"
+        ) from error
+    from odarchive.cache import CacheReader  # noqa: PLC0415
+    from odarchive.catalogue.namespace import CatalogueNamespace  # noqa: PLC0415
+    from odarchive.mount import CachedContents  # noqa: PLC0415
+    from odarchive.service.client import AsyncClient  # noqa: PLC0415
+    from odarchive.service.notify import notify  # noqa: PLC0415
+    from odfs.errors import OdfsError  # noqa: PLC0415
+
+    config = opened.config
+    namespace = CatalogueNamespace(config.catalogue)
+    client = AsyncClient(config.socket)
+    contents = CachedContents(namespace, CacheReader(config.cache), client, config.deadline)
+    options = life.MountOptions(
+        source=f"odarchive:{config.root.name}",
+        allow_other=allow_other,
+        entry_timeout=10.0,
+        attribute_timeout=10.0,
+        negative_timeout=1.0,
+        read_deadline=config.deadline + 30.0,
+    )
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(life.stop_on_signals, scope)
+
+            async def serve_mount(*, task_status: trio.TaskStatus[object]) -> None:
+                try:
+                    await life.run(mountpoint, namespace, contents, options, task_status=task_status)
+                except OdfsError as error:
+                    raise MountFailed(str(error)) from error
+                scope.cancel()
+
+            await nursery.start(serve_mount)
+            notify("READY=1", f"STATUS=mounted on {mountpoint}")
+            ready()
+    contents.close()
+    with trio.CancelScope(shield=True), trio.move_on_after(2):
+        await client.aclose()

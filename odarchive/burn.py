@@ -1,0 +1,240 @@
+"""Burning one segment onto one disc, and believing it only when it was read back.
+
+Steps, each recorded before the next begins, so that a crash anywhere leaves a state the next start continues from:
+
+1. the image lies in staging (built if it does not);
+2. a blank is in the drive, proven by the drive;
+3. the image is stamped with an id that no other attempt has, its digest taken, the attempt recorded (INTENDED);
+4. the burning program ends well (WRITTEN): evidence only that it believes itself;
+5. after a tray cycle the whole disc is read back and compared (VERIFIED), in one transaction with everything that
+   follows from it: the slot holds this disc, the segment is archived, its files are visible, the job is done.
+
+A medium that fails is waste and the job goes on with another blank, at most ``MAX_ATTEMPTS`` times: three rejects in a
+row mean a bad batch or a bad laser, and a person is asked. A burn is never repeated on the same medium.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from odarchive import settle
+from odarchive.bay import Bay
+from odarchive.catalogue import discs, jobs, motions
+from odarchive.catalogue.discs import Attempt, Disc, Segment
+from odarchive.digest import stream_digest
+from odarchive.errors import BurnFailed, OperatorNeeded
+from odarchive.image.identity import DiscIdentity
+from odarchive.image.stamp import stamp
+from odarchive.imaging import build_image
+from odarchive.model import DiscState, Job, JobState, SegmentState, SlotState
+from odarchive.readback import image_digest
+from odarchive.settle import Kind
+from odarchive.workroom import Workroom
+from robot.errors import BurnError, ReadFailed
+from robot.ports import SECTOR, BurnProgress, Fill
+
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A stamped image and the attempt recorded for it."""
+
+    path: Path
+    size: int
+    disc: Disc
+
+
+async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
+    """Do one burn job with one bay; returns when it is done or has a state that says why not.
+
+    Raises:
+        RobotError: the machine failed outside the burn itself; the job stays open.
+        OdarchiveError: the image cannot be built.
+    """
+    assert job.segment is not None  # noqa: S101  burn jobs have one by construction
+    segment = await room.read(discs.segment, job.segment)
+    rejects = 0
+    while segment.state is not SegmentState.ARCHIVED:
+        path, segment = await _image(room, bay, segment)
+        await _blank(room, bay, path.stat().st_size)
+        problem = await _attempt(room, bay, job, segment, path)
+        rejects = rejects + 1 if problem else 0
+        if rejects >= MAX_ATTEMPTS:
+            raise BurnFailed(
+                f"{segment.label}: {rejects} discs in a row were spoiled, the last one: {problem}; "
+                "check blanks and drive, then `odarchive burn` again"
+            )
+        segment = await room.read(discs.segment, job.segment)
+    step = f"{segment.label} is archived"
+    await room.write(jobs.set_state, job.id, JobState.DONE, step=step, now_ns=room.now_ns())
+    staged(room, segment).unlink(missing_ok=True)
+
+
+def staged(room: Workroom, segment: Segment) -> Path:
+    """Where a segment's image lies while it waits to be burned."""
+    return room.config.staging / f"{segment.label}.iso"
+
+
+async def _image(room: Workroom, bay: Bay, segment: Segment) -> tuple[Path, Segment]:
+    path = staged(room, segment)
+    if segment.image_size is None or not path.exists() or path.stat().st_size != segment.image_size:
+        bay.doing(f"building the image {segment.label}", segment.planned_bytes)
+        built = await room.heavy(lambda: build_image(room.catalogue, segment.id, room.config.staging))
+        for left_out in built.left_out:
+            await room.note("left-out", f"{segment.label}: {left_out}")
+    return path, await room.read(discs.segment, segment.id)
+
+
+async def _blank(room: Workroom, bay: Bay, size: int) -> None:
+    """Have a blank of at least ``size`` bytes in the bay.
+
+    Raises:
+        OperatorNeeded: the robot holds none.
+    """
+    tried: set[int] = set()
+    while not _fits(bay, size):
+        await bay.clear()
+        number = await _candidate(room, tried)
+        tried.add(number)
+        await bay.load(number)
+
+
+def _fits(bay: Bay, size: int) -> bool:
+    found = bay.found
+    return found is not None and found.kind is Kind.BLANK and found.medium is not None and found.medium.capacity >= size
+
+
+async def _candidate(room: Workroom, tried: set[int]) -> int:
+    """The next slot worth loading, claimed: known blanks first, then slots nobody has looked into yet."""
+    status = (await room.jukebox.status()).machine
+    beliefs = await room.read(discs.slots)
+    known, unknown = [], []
+    for element in status.elements:
+        number = element.element.number
+        if element.element.kind != "slot" or element.fill is Fill.EMPTY or number in room.claims or number in tried:
+            continue
+        belief = beliefs.get(number)
+        if belief is not None and belief.state is SlotState.BLANK:
+            known.append(number)
+        elif belief is None or (belief.state in (SlotState.UNKNOWN, SlotState.EMPTY) and belief.disc is None):
+            unknown.append(number)
+    if known or unknown:
+        chosen = (known or unknown)[0]
+        room.claims.add(chosen)  # no await since the claims were looked at
+        return chosen
+    raise OperatorNeeded("the robot holds no blank disc that fits; put blanks into empty slots")
+
+
+async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, path: Path) -> str:
+    """Burn and verify once; returns why the disc is spoiled, or an empty string when it is a copy now."""
+    prepared = await _prepare(room, bay, job, segment, path)
+    disc = prepared.disc
+    bay.doing(f"burning {disc.label}", prepared.size)
+
+    def progress(report: BurnProgress) -> None:
+        bay.activity.done = report.written
+
+    try:
+        await room.burner.burn(bay.drive, prepared.path, prepared.size, progress=progress)
+        await room.write(discs.written, disc.id, now_ns=room.now_ns())
+        problem = await _verify(room, bay, disc)
+    except BurnError as error:
+        if not error.medium_touched:
+            await room.write(discs.set_state, disc.id, DiscState.ABANDONED, note=str(error))
+            bay.found = await settle.settle(room, bay.drive, bay.home)
+            raise
+        problem = str(error)
+    if problem:
+        await _spoiled(room, bay, job, disc, problem)
+        return problem
+    await _believed(room, bay, job, disc)
+    return ""
+
+
+async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, path: Path) -> _Prepared:
+    size = segment.image_size
+    assert size is not None  # noqa: S101  the image was just built
+    assert size % SECTOR == 0  # noqa: S101  the writer pads to 32 sectors
+    copies = await room.read(discs.copies_of, segment.id)
+    label = segment.label if not copies else f"{segment.label}_{len(copies) + 1}"
+    identity = DiscIdentity(archive=room.archive_uuid, disc=room.new_uuid(), label=label, image_size=size)
+    bay.doing(f"stamping {label}", size)
+
+    def stamped() -> bytes:
+        stamp(path, identity)
+        with path.open("rb") as file:
+            digest, count = stream_digest(file, size, bay.advance)
+        if count != size:
+            raise BurnFailed(f"the staged image {path} changed size; remove it and the next burn builds it again")
+        return digest
+
+    digest = await room.heavy(stamped)
+    profile = bay.found.medium.profile if bay.found is not None and bay.found.medium is not None else ""
+    attempt = Attempt(identity.disc, label, digest, int(bay.number), profile)
+
+    def intend(connection: Connection) -> Disc:
+        """One transaction: the attempt, and that the blank's slot now belongs to it."""
+        now_ns = room.now_ns()
+        disc = discs.intend(connection, segment, attempt, now_ns=now_ns)
+        jobs.count_attempt(connection, job.id)
+        if bay.home is not None:
+            motions.put_slot(connection, bay.home, SlotState.UNKNOWN, disc, "a burn is under way", now_ns=now_ns)
+        return discs.get(connection, disc)
+
+    return _Prepared(path, size, await room.write(intend))
+
+
+async def _verify(room: Workroom, bay: Bay, disc: Disc) -> str:
+    """Why the disc is not what it should be, or an empty string."""
+    bay.doing(f"verifying {disc.label}", disc.image_size)
+    await bay.cycle()
+    found = await settle.identify(room, bay.drive)
+    if found.disc is None or found.disc.id != disc.id:
+        return f"after the burn the drive finds {found.describe()}"
+    try:
+        digest = await image_digest(bay.drive, disc.image_size, bay.advance)
+    except ReadFailed as error:
+        return f"verification: unreadable at sector {error.sector}"
+    return "" if digest == disc.digest else "verification: read back with another digest"
+
+
+async def _spoiled(room: Workroom, bay: Bay, job: Job, disc: Disc, problem: str) -> None:
+    def record(connection: Connection) -> None:
+        now_ns = room.now_ns()
+        discs.set_state(connection, disc.id, DiscState.SPOILED, note=problem)
+        if bay.home is not None:
+            motions.put_slot(connection, bay.home, SlotState.SPOILED, disc.id, problem, now_ns=now_ns)
+        message = f"disc {disc.label} in slot {bay.home} is spoiled: {problem}"
+        discs.event(connection, "spoiled", message, now_ns=now_ns, disc=disc.id, job=job.id)
+
+    await room.write(record)
+    bay.found = settle.Found(Kind.UNREADABLE, None, await room.read(discs.get, disc.id), disc.label)
+    await bay.clear()
+
+
+async def _believed(room: Workroom, bay: Bay, job: Job, disc: Disc) -> None:
+    """One transaction: the copy and everything that follows from it."""
+
+    def record(connection: Connection) -> Disc:
+        now_ns = room.now_ns()
+        archived = discs.verified(connection, disc.id, copies=room.config.copies, now_ns=now_ns)
+        if bay.home is not None:
+            motions.put_slot(connection, bay.home, SlotState.DISC, disc.id, "burned, read back", now_ns=now_ns)
+        message = f"disc {disc.label} in slot {bay.home} burned and read back right"
+        discs.event(connection, "verified", message, now_ns=now_ns, disc=disc.id, job=job.id)
+        if archived:
+            step = f"{disc.label} is archived"
+            jobs.set_state(connection, job.id, JobState.DONE, step=step, now_ns=now_ns)
+        return discs.get(connection, disc.id)
+
+    bay.found = settle.Found(Kind.OURS, None, await room.write(record), disc.label)
+
+
+async def sweep_staging(room: Workroom) -> None:
+    """Remove staged images whose segment is archived: a crash came between the record and the removal."""
+    for path in sorted(room.config.staging.glob("*.iso")):
+        segment = await room.read(discs.segment_by_label, path.stem)
+        if segment is not None and segment.state is SegmentState.ARCHIVED:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""Bringing contents from a disc into the cache, checked.
+
+``serve`` makes sure that a disc of the segment is in the bay, reads everything that is wanted of it in sector order,
+and while nobody else waits lets the following contents come along (people read folders, and folders lie together).
+A byte reaches the cache's name only when the whole content has its digest; what is unreadable or wrong on one copy is
+tried on another, and when no copy is left the want fails with the disc's name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from odarchive.bay import Bay
+from odarchive.cache import Filling
+from odarchive.catalogue import discs, jobs
+from odarchive.catalogue.discs import Disc
+from odarchive.demand import Demand, Want
+from odarchive.errors import DamageFound, NoSpace
+from odarchive.model import ContentId, DiscState, Extent, JobState, SegmentId
+from odarchive.readback import SectorReader
+from odarchive.workroom import Workroom
+from robot.errors import ReadFailed, RobotError
+from robot.ports import SECTOR
+
+CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class Partial:
+    """A content that lies on several discs, half brought."""
+
+    filling: Filling
+
+
+class Recaller:
+    """Serves the demand, one disc at a time per bay. Shared by the bays; every await leaves it consistent."""
+
+    def __init__(self, room: Workroom, demand: Demand, others_wait: Callable[[Bay], bool]) -> None:
+        """``others_wait``: whether another disc is asked for and this bay is the one that should fetch it."""
+        self._room = room
+        self._demand = demand
+        self._others_wait = others_wait
+        self._partial: dict[ContentId, Partial] = {}
+
+    async def serve(self, bay: Bay, segment: SegmentId) -> None:
+        """Serve everything wanted of a segment that one disc can give; returns with that disc still in the bay.
+
+        Raises:
+            RobotError: the machine failed; wants stay open and say why.
+        """
+        disc = await self._bring(bay, segment)
+        if disc is None:
+            return
+        reader = SectorReader(bay.drive, disc.image_size // SECTOR)
+        bay.doing(f"reading {disc.label}")
+        sector = 0
+        while (wanted := self._demand.next_on(segment, disc.id, sector)) is not None:
+            want, extent = wanted
+            await self._extent(bay, reader, disc, want, extent)
+            sector = extent.sector + 1
+        await self._read_ahead(bay, reader, segment, sector)
+
+    async def _bring(self, bay: Bay, segment: SegmentId) -> Disc | None:
+        """A disc of the segment in the bay that some want has not failed on, or None after its wants were ended."""
+        room = self._room
+        reasons = []
+        copies = await room.read(discs.readable_of, segment)
+        for disc in sorted(copies, key=lambda copy: copy.id != bay.disc):
+            if not any(disc.id not in want.bad for want in self._demand.on(segment)):
+                reasons.append(f"disc {disc.label} cannot be read there")
+                continue
+            if disc.slot is None or disc.slot in room.claims - {bay.home}:
+                reasons.append(f"disc {disc.label} is not in a slot of the robot")
+                continue
+            found = await bay.load(disc.slot)
+            if found.disc is not None and found.disc.id == disc.id:
+                return disc
+            reasons.append(f"slot {disc.slot} should hold disc {disc.label} but the drive finds {found.describe()}")
+            await room.note("wrong-disc", reasons[-1], disc=disc.id)
+        why = "; ".join(reasons) or f"segment {segment} has no verified disc"
+        for want in self._demand.on(segment):
+            await self.fail(want, want.why or why)
+        return None
+
+    async def _extent(self, bay: Bay, reader: SectorReader, disc: Disc, want: Want, extent: Extent) -> None:
+        filling = await self._filling(want)
+        if filling is None:
+            return
+        problem = ""
+        try:
+            await self._copy(bay, reader, filling, extent)
+            del want.missing[extent.start]
+            if not want.missing:
+                await self._room.heavy(filling.check)
+        except (ReadFailed, DamageFound) as error:
+            problem = f"disc {disc.label}: {error}"
+        except NoSpace as error:
+            await self.fail(want, str(error))
+            return
+        if problem:
+            await self._trouble(want, disc, problem)
+        elif not want.missing:
+            filling.admit()
+            self._partial.pop(want.content, None)
+            await self._room.write(_recalled, want, self._room.now_ns())
+            want.done = True
+            self._demand.end(want)
+
+    async def _filling(self, want: Want) -> Filling | None:
+        """The open cache file of a want; None when it is in the cache already or there is no room."""
+        if want.digest in self._room.cache:
+            want.done = True
+            await self._room.write(_recalled, want, self._room.now_ns())
+            self._demand.end(want)
+            return None
+        partial = self._partial.get(want.content)
+        if partial is None:
+            try:
+                filling = self._room.cache.begin(want.digest, want.size)
+            except NoSpace as error:
+                await self.fail(want, str(error))
+                return None
+            partial = self._partial[want.content] = Partial(filling)
+        return partial.filling
+
+    @staticmethod
+    async def _copy(bay: Bay, reader: SectorReader, filling: Filling, extent: Extent) -> None:
+        for offset in range(0, extent.length, CHUNK):
+            data = await reader.read(extent.sector + offset // SECTOR, min(CHUNK, extent.length - offset))
+            filling.write(extent.start + offset, data)
+            bay.advance(len(data))
+
+    async def _trouble(self, want: Want, disc: Disc, problem: str) -> None:
+        """A read went wrong: mark the disc and start the content anew, from other copies if there are any."""
+        room = self._room
+        self._discard(want)
+        want.bad.add(disc.id)
+        want.why = problem
+        await room.write(discs.set_state, disc.id, DiscState.SUSPECT, note=problem)
+        await room.note("read-failed", problem, disc=disc.id, job=want.job)
+        want.missing = {extent.start: extent for extent in await room.read(discs.extents, want.content)}
+
+    def _discard(self, want: Want) -> None:
+        partial = self._partial.pop(want.content, None)
+        if partial is not None:
+            partial.filling.abort()
+
+    async def fail(self, want: Want, why: str) -> None:
+        """End a want badly: its readers get an error now, and the job says why."""
+        self._discard(want)
+        want.failed, want.why = True, why
+        await self._room.write(jobs.set_state, want.job, JobState.FAILED, now_ns=self._room.now_ns(), why=why)
+        self._demand.end(want)
+
+    async def _read_ahead(self, bay: Bay, reader: SectorReader, segment: SegmentId, sector: int) -> None:
+        """Let the following contents come along until somebody else needs the bay or the budget is spent."""
+        budget = self._room.config.read_ahead
+        while budget > 0:
+            batch = await self._room.read(discs.following, segment, sector, 64)
+            if not batch:
+                return
+            for _content, digest, size, extent in batch:
+                if self._interrupted(bay, segment) or size > budget:
+                    return
+                sector = extent.sector
+                if digest in self._room.cache:
+                    continue
+                budget -= size
+                if not await self._bring_along(bay, reader, digest, extent):
+                    return
+
+    def _interrupted(self, bay: Bay, segment: SegmentId) -> bool:
+        return segment in self._demand.segments() or self._others_wait(bay)
+
+    async def _bring_along(self, bay: Bay, reader: SectorReader, digest: bytes, extent: Extent) -> bool:
+        """One content nobody asked for yet; a failure is no news, the disc is judged when somebody asks."""
+        try:
+            with self._room.cache.begin(digest, extent.length) as filling:
+                await self._copy(bay, reader, filling, extent)
+                filling.check()
+                filling.admit()
+        except (ReadFailed, DamageFound, NoSpace):
+            return False
+        return True
+
+    async def robot_failed(self, error: RobotError, segment: SegmentId) -> None:
+        """The machine failed while it served a segment: its readers are told now instead of waiting for nothing."""
+        for want in self._demand.on(segment):
+            await self.fail(want, f"the robot failed: {error}")
+
+
+def _recalled(connection: Connection, want: Want, now_ns: int) -> None:
+    jobs.set_state(connection, want.job, JobState.DONE, now_ns=now_ns)

@@ -1,0 +1,1 @@
+"""The librarian: the daemon that owns the robot, and how other processes talk to it."""

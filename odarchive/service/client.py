@@ -1,0 +1,111 @@
+"""How other processes of the same machine ask the librarian: HTTP on its unix socket.
+
+Every call ends: connect and answer have time limits. ``NoLibrarian`` means that nobody listens.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from odarchive.errors import NoLibrarian, OdarchiveError
+from odarchive.model import ContentId
+from odarchive.service.address import reachable
+
+_BASE = "http://librarian"
+_LIMITS = httpx.Timeout(connect=5.0, read=60.0, write=10.0, pool=None)
+
+
+def _absent(socket: Path) -> NoLibrarian:
+    return NoLibrarian(f"no librarian answers on {socket}; start it with `odarchive serve`")
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    if response.status_code >= 400:
+        raise OdarchiveError(f"the librarian refused: {response.text.strip()[:300]}")
+    document = response.json()
+    if not isinstance(document, dict):
+        raise OdarchiveError("the librarian answered in a form this program does not know; are both of one version?")
+    return document
+
+
+class Client:
+    """Synchronous, for commands; a context manager."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            uds = self._stack.enter_context(reachable(self._socket))
+        except OSError:
+            raise _absent(self._socket) from None
+        transport = httpx.HTTPTransport(uds=uds)
+        self._http = self._stack.enter_context(httpx.Client(transport=transport, base_url=_BASE, timeout=_LIMITS))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def status(self) -> dict[str, Any]:
+        """Robot, drives, open jobs, cache: what the librarian knows now. Moves nothing."""
+        return self._get("/v1/status")
+
+    def robot(self) -> dict[str, Any]:
+        """The machine's own status with every element and its lifetime move counter. Moves nothing."""
+        return self._get("/v1/robot")
+
+    def wake(self) -> None:
+        """Tell the librarian that the catalogue has new jobs."""
+        try:
+            _document(self._http.post("/v1/wake"))
+        except httpx.TransportError:
+            raise _absent(self._socket) from None
+
+    def _get(self, path: str) -> dict[str, Any]:
+        try:
+            return _document(self._http.get(path))
+        except httpx.TransportError:
+            raise _absent(self._socket) from None
+
+
+class AsyncClient:
+    """For the mount: asks for contents, under trio. Built and closed inside one trio run."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._stack = ExitStack()
+        self._http: httpx.AsyncClient | None = None
+
+    async def recall(self, content: ContentId, wait: float) -> dict[str, Any]:
+        """Ask for a content and wait at most ``wait`` seconds for news.
+
+        Returns:
+            ``{"state": "done" | "waiting" | "failed", "why": str}``.
+
+        Raises:
+            NoLibrarian: nobody answers.
+        """
+        try:
+            http = self._connection()
+            timeout = httpx.Timeout(connect=5.0, read=wait + 15.0, write=10.0, pool=None)
+            body = {"content": int(content), "wait": wait}
+            return _document(await http.post("/v1/recall", json=body, timeout=timeout))
+        except (httpx.TransportError, OSError) as error:
+            raise _absent(self._socket) from error
+
+    def _connection(self) -> httpx.AsyncClient:
+        if self._http is None:
+            uds = self._stack.enter_context(reachable(self._socket))
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+            transport = httpx.AsyncHTTPTransport(uds=uds, limits=limits)
+            self._http = httpx.AsyncClient(transport=transport, base_url=_BASE, timeout=_LIMITS)
+        return self._http
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.aclose()
+        self._stack.close()

@@ -1,0 +1,228 @@
+"""The librarian: one task per drive, fed by readers and by the burn queue. The one owner of the robot.
+
+Rules kept: reads outrank burns; a disc in a drive is served completely before it leaves and held a moment after the
+last read; whatever fails is told to whoever waits for it, in words, and the rest goes on. Nothing that matters lives
+here only: after ``kill -9`` the next start settles what lies in the drives and picks the queue up.
+
+Concurrency: everything runs in one trio thread. ``_changed`` is replaced whenever something happened that could give a
+waiting bay work; a bay chooses and marks its target without an await in between, so two bays never fetch one disc.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import trio
+
+from odarchive.bay import Bay
+from odarchive.burn import burn_job, sweep_staging
+from odarchive.catalogue import discs, jobs
+from odarchive.demand import Demand, Want, choose
+from odarchive.errors import NoSpace, OdarchiveError, OperatorNeeded
+from odarchive.model import ContentId, Job, JobKind, JobState, SegmentId
+from odarchive.recall import Recaller
+from odarchive.workroom import Workroom
+from robot.errors import BurnError, RobotError
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 30.0
+"""Seconds after which a waiting job is tried again without anybody asking."""
+
+
+class Librarian:
+    """Drives, demand and queue brought together."""
+
+    def __init__(self, room: Workroom) -> None:
+        self.room = room
+        self.bays = [Bay(room, drive) for drive in room.drives.values()]
+        self.demand = Demand()
+        self._recaller = Recaller(room, self.demand, self._others_wait)
+        self._targets: dict[Bay, SegmentId] = {}
+        self._idle: list[Bay] = []
+        self._last_read: dict[Bay, float] = {}
+        self._changed = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Recover, then work until cancelled.
+
+        Raises:
+            RobotError: the machine does not answer at start.
+        """
+        await self._recover()
+        async with trio.open_nursery() as nursery:
+            for bay in self.bays:
+                nursery.start_soon(self._tend, bay)
+            nursery.start_soon(self._retry_waiting)
+            task_status.started()
+
+    def wake(self) -> None:
+        """Something changed: new jobs, new wants, a disc came free."""
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def look_again(self) -> None:
+        """A person says that something changed: waiting jobs are tried now."""
+        await self.room.write(jobs.requeue, JobState.WAITING, now_ns=self.room.now_ns())
+        self.wake()
+
+    async def recall(self, content: ContentId, wait: float) -> tuple[str, str]:
+        """Bring a content into the cache; returns after at most ``wait`` seconds.
+
+        Returns:
+            (``done``, ``waiting`` or ``failed``; why).
+        """
+        facts = await self.room.read(discs.content, content)
+        if facts is None:
+            return "failed", f"there is no content {content}"
+        digest, size = facts
+        if digest in self.room.cache:
+            return "done", ""
+        want = self.demand.get(content) or await self._want(content, digest, size)
+        if want is None:
+            return "failed", "no verified disc carries it yet"
+        woken = trio.Event()
+        want.on_change.append(woken.set)
+        if not want.ended:
+            with trio.move_on_after(wait):
+                await woken.wait()
+        if want.ended:
+            return ("done", "") if want.done else ("failed", want.why)
+        want.on_change.remove(woken.set)
+        return "waiting", want.why or "waiting for its disc"
+
+    async def _want(self, content: ContentId, digest: bytes, size: int) -> Want | None:
+        extents = await self.room.read(discs.extents, content)
+        if sum(extent.length for extent in extents) < size:
+            return None
+        job = await self.room.write(jobs.enqueue_recall, content, now_ns=self.room.now_ns())
+        want = self.demand.add(content, digest, size, job, extents)
+        self.wake()
+        return want
+
+    async def _recover(self) -> None:
+        room = self.room
+        await room.jukebox.start()
+        for bay in self.bays:
+            await bay.adopt()
+        await room.write(jobs.requeue, JobState.RUNNING, now_ns=room.now_ns())
+        await room.write(jobs.requeue, JobState.WAITING, now_ns=room.now_ns())
+        await room.write(jobs.forget_old_recalls)
+        await sweep_staging(room)
+        for job in await room.read(jobs.jobs, only_open=True, kind=JobKind.RECALL):
+            if job.content is not None and (facts := await room.read(discs.content, job.content)) is not None:
+                extents = await room.read(discs.extents, job.content)
+                self.demand.add(job.content, *facts, job.id, extents)
+
+    async def _tend(self, bay: Bay) -> None:
+        while True:
+            work = await self._next(bay)
+            try:
+                await work()
+            except RobotError as error:
+                await self._recover_bay(bay, error)
+            finally:
+                self._targets.pop(bay, None)
+                self._last_read[bay] = trio.current_time()
+                bay.doing("idle")
+                self.wake()
+
+    async def _next(self, bay: Bay) -> Callable[[], Awaitable[None]]:
+        """Wait until there is something for this bay to do."""
+        self._idle.append(bay)
+        try:
+            while True:
+                changed = self._changed
+                loaded = self._loaded(bay)
+                segment = choose(self.demand, loaded, self._elsewhere(bay))
+                if segment is not None and (segment == loaded or self._mine(bay)):
+                    if segment == loaded or not await self._held(bay):
+                        self._targets[bay] = segment
+                        return partial(self._serve, bay, segment)
+                    continue
+                if segment is None and (job := await self.room.write(jobs.claim_burn, now_ns=self.room.now_ns())):
+                    return partial(self._burn, bay, job)
+                if changed is self._changed:
+                    await changed.wait()
+        finally:
+            self._idle.remove(bay)
+
+    def _loaded(self, bay: Bay) -> SegmentId | None:
+        found = bay.found
+        return found.disc.segment if found is not None and found.disc is not None else None
+
+    def _elsewhere(self, bay: Bay) -> set[SegmentId]:
+        others = [other for other in self.bays if other is not bay]
+        held = {segment for other in others if (segment := self._loaded(other)) is not None and self._serves(other)}
+        return held | {segment for other, segment in self._targets.items() if other is not bay}
+
+    def _serves(self, bay: Bay) -> bool:
+        """Whether what lies in this bay will be served by it: it is idle, or at that very disc."""
+        return bay in self._idle or bay in self._targets
+
+    def _mine(self, bay: Bay) -> bool:
+        """Among idle bays the empty or longest unused one fetches the next disc."""
+
+        def rank(candidate: Bay) -> tuple[bool, float, int]:
+            return candidate.loaded, self._last_read.get(candidate, 0.0), int(candidate.number)
+
+        return min(self._idle, key=rank) is bay
+
+    async def _held(self, bay: Bay) -> bool:
+        """Hold the loaded disc a moment after its last read; True if something changed meanwhile."""
+        rest = self._last_read.get(bay, -1e9) + self.room.config.hold - trio.current_time()
+        if not bay.loaded or self._loaded(bay) is None or rest <= 0:
+            return False
+        with trio.move_on_after(rest) as scope:
+            await self._changed.wait()
+        return not scope.cancelled_caught
+
+    def _others_wait(self, bay: Bay) -> bool:
+        here = {self._loaded(other) for other in self.bays} | set(self._targets.values())
+        return not self._idle and any(segment not in here for segment in self.demand.segments())
+
+    async def _serve(self, bay: Bay, segment: SegmentId) -> None:
+        try:
+            await self._recaller.serve(bay, segment)
+        except RobotError as error:
+            await self._recaller.robot_failed(error, segment)
+            raise
+        except OperatorNeeded as error:
+            for want in self.demand.on(segment):
+                await self._recaller.fail(want, str(error))
+
+    async def _burn(self, bay: Bay, job: Job) -> None:
+        try:
+            await burn_job(self.room, bay, job)
+        except (OperatorNeeded, NoSpace, RobotError) as error:
+            await self._tell(job, JobState.WAITING, str(error))
+            if isinstance(error, RobotError) and not isinstance(error, BurnError):
+                raise
+        except OdarchiveError as error:
+            await self._tell(job, JobState.FAILED, str(error))
+
+    async def _tell(self, job: Job, state: JobState, why: str) -> None:
+        log.warning("job %s: %s", job.id, why)
+        room = self.room
+        await room.write(jobs.set_state, job.id, state, now_ns=room.now_ns(), why=why)
+        await room.note("job-" + state.value, why, job=job.id)
+
+    async def _recover_bay(self, bay: Bay, error: RobotError) -> None:
+        """The machine failed: say so, then look at it until it can be looked at, without moving anything blindly."""
+        log.error("drive %s: %s", bay.number, error)
+        await self.room.note("robot", f"drive {bay.number}: {error}")
+        bay.doing(f"out of service: {error}")
+        while True:
+            try:
+                await self.room.jukebox.start()
+                await bay.adopt()
+            except RobotError as again:
+                bay.doing(f"out of service: {again}")
+                await trio.sleep(PATIENCE)
+            else:
+                return
+
+    async def _retry_waiting(self) -> None:
+        while True:
+            await trio.sleep(PATIENCE)
+            await self.look_again()

@@ -1,0 +1,88 @@
+"""What the librarian says of itself, as documents for HTTP, commands and pages. Reads only, moves nothing."""
+
+import os
+from typing import Any
+
+from odarchive.bay import Bay
+from odarchive.catalogue import discs, jobs, motions
+from odarchive.service.librarian import Librarian
+from robot.ports import ElementKind, Fill
+
+
+async def status_report(librarian: Librarian) -> dict[str, Any]:
+    """Drives, open jobs, readers that wait, cache, counts. From memory and catalogue; does not ask the machine."""
+    room = librarian.room
+    open_jobs = await room.read(jobs.jobs, only_open=True)
+    return {
+        "archive": room.archive_uuid,
+        "pid": os.getpid(),
+        "drives": [_bay(librarian, bay) for bay in librarian.bays],
+        "jobs": [
+            {
+                "id": job.id,
+                "kind": job.kind.value,
+                "state": job.state.value,
+                "segment": job.segment,
+                "content": job.content,
+                "attempts": job.attempts,
+                "why": job.why,
+            }
+            for job in open_jobs
+        ],
+        "waiting_readers": len(librarian.demand),
+        "cache": {"files": len(room.cache), "bytes": room.cache.used, "quota": room.cache.quota},
+        "discs": await room.read(discs.tally),
+        "loads": await room.read(motions.loads),
+    }
+
+
+async def robot_report(librarian: Librarian) -> dict[str, Any]:
+    """The machine's own word and what the archive believes of each slot, side by side."""
+    room = librarian.room
+    identity = await room.jukebox.identify()
+    status = (await room.jukebox.status()).machine
+    beliefs = await room.read(discs.slots)
+    labels = await room.read(discs.labels)
+    slots = []
+    for element in status.elements:
+        if element.element.kind is ElementKind.SLOT:
+            belief = beliefs.get(element.element.number)
+            known = belief is not None and element.fill is not Fill.EMPTY
+            slots.append(
+                {
+                    "slot": element.element.number,
+                    "machine": element.fill.value,
+                    "believed": belief.state.value if belief is not None and known else "",
+                    "disc": labels.get(belief.disc) if belief is not None and belief.disc is not None else None,
+                }
+            )
+    return {
+        "vendor": identity.vendor,
+        "model": identity.model,
+        "firmware": identity.firmware,
+        "serial": identity.serial,
+        "state": status.state.value,
+        "moves": status.moves,
+        "loads": await room.read(motions.loads),
+        "drives": [_bay(librarian, bay) for bay in librarian.bays],
+        "other": [
+            {"element": str(state.element), "machine": state.fill.value}
+            for state in status.elements
+            if state.element.kind is not ElementKind.SLOT
+        ],
+        "slots": slots,
+    }
+
+
+def _bay(librarian: Librarian, bay: Bay) -> dict[str, Any]:
+    now_ns = librarian.room.now_ns()
+    seconds = max((now_ns - bay.activity.since_ns) / 1e9, 1e-3)
+    return {
+        "drive": int(bay.number),
+        "holds": bay.found.describe() if bay.found is not None else "nothing",
+        "slot": bay.home,
+        "doing": bay.activity.step,
+        "done_bytes": bay.activity.done,
+        "total_bytes": bay.activity.total,
+        "bytes_per_second": round(bay.activity.done / seconds),
+    }
