@@ -241,6 +241,7 @@ class CacheReader:
                 return False
             with os.fdopen(os.dup(descriptor), "rb") as file:
                 found, _ = stream_digest(file, size)
+            os.lseek(descriptor, 0, os.SEEK_SET)  # the duplicate shared the position
             if found != digest:
                 with suppress(OSError):
                     (self.directory / _place(digest)).unlink()
