@@ -1,0 +1,136 @@
+# From a fresh clone every target first installs what it needs: `make demo` is a complete command.
+#
+#   make install          .venv with .venv/bin/odarchive (and system packages, when root or password-less sudo)
+#   make demo             the main job with a simulated robot; Ctrl-C takes it down
+#   make demo CHECK=1     the same, compared byte by byte with the source, then taken down
+#       SOURCE=DIR        archive that folder instead of a selection of this machine's files
+#       MEDIA=SIZE        capacity of the virtual discs, such as 100MB or cd
+#   make test             the whole test suite          make check   linters, types, layers, units
+#   make bench            measurements                  make lock    make requirements.lock anew
+#   make clean            remove what the targets made
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.SILENT:
+.DEFAULT_GOAL := install
+.PHONY: install demo test check bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# One line per system package: Debian's name, then a command that succeeds when it is not needed (any more).
+# The commands see $PYTHON. Other lists may be joined: make NEEDS_MORE='par2: command -v par2'
+define NEEDS
+python3: "$$PYTHON" -c "import sys; sys.exit(sys.version_info < (3, 11))"
+python3-venv: "$$PYTHON" -c "import ensurepip, venv"
+python3-dev: test -e "$$("$$PYTHON" -c "import sysconfig; print(sysconfig.get_path('include'))")/Python.h"
+gcc: command -v gcc || command -v cc
+libc6-dev: echo "#include <stdio.h>" | "$$(command -v gcc || command -v cc)" -E -x c -
+pkg-config: command -v pkg-config
+libfuse3-dev: pkg-config --exists fuse3
+fuse3: command -v fusermount3
+xorriso: command -v xorriso
+$(NEEDS_MORE)
+endef
+export NEEDS
+
+# Newest first among those that are new enough; `python3` when none is, so that the message names it.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; exit; }; \
+	done; echo python3)
+export PYTHON
+
+install: $(VENV)/.installed
+
+# Prints the packages that are missing, one a line.
+define MISSING
+while IFS=: read -r package proof; do \
+	[ -n "$$package" ] && ! (eval "$$proof") >/dev/null 2>&1 && echo "$$package"; done <<<"$$NEEDS" || true
+endef
+
+$(VENV)/.system: Makefile
+	missing=$$($(MISSING))
+	if [ -n "$$missing" ]; then
+		as_root=
+		if [ "$$(id -u)" != 0 ]; then as_root="sudo -n"; fi
+		if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then
+			echo "install: system packages:" $$missing
+			$$as_root apt-get update -q=2
+			$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q=2 -y --no-install-recommends $$missing </dev/null
+			missing=$$($(MISSING))
+		fi
+	fi
+	if [ -n "$$missing" ]; then
+		echo "install: missing on this system:" $$missing >&2
+		echo "install: install them, then run make again: sudo apt-get install" $$missing >&2
+		exit 1
+	fi
+	mkdir -p $(VENV)
+	touch $@
+
+# Wheels first; then what exists only as source is built with the locked build tools, outside isolation, so that
+# nothing without a locked hash ever runs. --no-deps: the lock is complete.
+$(VENV)/.locked: requirements.lock $(VENV)/.system
+	if ! $(BIN)/python -c '' 2>/dev/null; then "$$PYTHON" -m venv --clear $(VENV); touch $(VENV)/.system; fi
+	awk '/^[^ #]/ { keep = !/^pyfuse3==/ } keep' requirements.lock > $(VENV)/wheels.lock
+	echo "install: the locked packages into $(VENV)"
+	$(PIP) install -q --no-deps --require-hashes -r $(VENV)/wheels.lock
+	$(PIP) install -q --no-deps --require-hashes --no-build-isolation -r requirements.lock
+	touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.locked
+	PYTHONWARNINGS=ignore:Editable $(PIP) install -q --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: export DEMO_SOURCE = $(SOURCE)
+demo: install
+	options=()
+	if [ -n "$$DEMO_SOURCE" ]; then options+=(--source "$$DEMO_SOURCE"); fi
+	if [ -n "$(CHECK)" ]; then options+=(--check); fi
+	if [ -n "$(MEDIA)" ]; then options+=(--media "$(MEDIA)"); fi
+	exec $(BIN)/odarchive demo "$${options[@]}"
+
+test: install
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_frame_units.py
+
+bench: install
+	if [ -d tests/bench ]; then
+		$(BIN)/python -m pytest -q tests/bench
+	else
+		echo "bench: there is no benchmark yet (tests/bench)"
+	fi
+
+# Made without any configuration of this machine: the lock must hold for everybody. What pip-compile reads is spelled
+# out first, because it knows extras but not groups, and would lock the project itself through the extra `all`.
+# UPGRADE=--upgrade moves to the newest releases.
+define LOCK_INPUT
+import tomllib
+with open("pyproject.toml", "rb") as file:
+    toml = tomllib.load(file)
+project = toml["project"]
+lists = [project["dependencies"], *project["optional-dependencies"].values(), toml["dependency-groups"]["dev"]]
+print(*(line for lines in lists for line in lines if not line.startswith("odarchive")), sep="\n")
+endef
+export LOCK_INPUT
+
+lock: $(VENV)/.system
+	$(BIN)/python -c "$$LOCK_INPUT" > $(VENV)/lock.in
+	env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_CONSTRAINT PIP_CONFIG_FILE=/dev/null \
+		$(BIN)/pip-compile --quiet --no-config --allow-unsafe --generate-hashes --no-header --no-annotate --strip-extras \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+		$(UPGRADE) --output-file requirements.lock $(VENV)/lock.in
+	sed -i -e '/^#/d' -e '/^$$/d' -e '1i # Made by `make lock` from pyproject.toml; Linux, Python 3.11 to 3.13.' requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find odarchive odfs robot tests -name __pycache__ -type d -exec rm -rf {} +
