@@ -50,16 +50,33 @@ class Catalogue:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
                 connection.commit()
-        except OperationalError as error:
+        except (OperationalError, sqlite3.OperationalError) as error:
             raise _translate(error, self.path) from error
+
+    @contextmanager
+    def look(self) -> Iterator[sqlite3.Connection]:
+        """The driver's own connection outside of any transaction: every statement sees the newest committed state.
+
+        For loops that ask many small questions (five times cheaper than through SQLAlchemy). Not for writing.
+        """
+        with self._engine.connect() as connection:
+            yield driver(connection)
 
     def close(self) -> None:
         """Let go of all connections."""
         self._engine.dispose()
 
 
-def _translate(error: OperationalError, path: Path) -> Exception:
-    words = str(error.orig)
+def driver(connection: Connection) -> sqlite3.Connection:
+    """The sqlite3 connection below a SQLAlchemy one, in the same transaction; for loops over many rows."""
+    raw = connection.connection.driver_connection
+    if not isinstance(raw, sqlite3.Connection):
+        raise TypeError(f"the catalogue needs the sqlite3 driver, not {type(raw).__name__}")
+    return raw
+
+
+def _translate(error: OperationalError | sqlite3.OperationalError, path: Path) -> Exception:
+    words = str(error.orig if isinstance(error, OperationalError) else error)
     if "locked" in words:
         return Locked(f"the catalogue {path} is locked by another process; wait for it or stop it, then try again")
     if "full" in words:

@@ -84,7 +84,12 @@ entry = Table(
     Column("parent", BigId, primary_key=True, autoincrement=False, comment="ino of the directory; 0 for the root"),
     Column("name", LargeBinary, primary_key=True, comment="one component, never empty except for the root"),
     Column("since", BigId, primary_key=True, autoincrement=False, comment="snapshot in which it appeared; 0: built in"),
-    Column("until", BigId, comment="first snapshot in which it was gone or different; NULL: still there"),
+    Column(
+        "until",
+        BigId,
+        comment="first snapshot in which it was gone or different; NULL: still there. Like `since` it counts only once "
+        "that snapshot is complete: a scan ends by changing one word in `snapshot`, and a broken one shows nothing",
+    ),
     Column(
         "ino",
         BigId,
@@ -97,9 +102,20 @@ entry = Table(
     Column("gid", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False, comment="st_size; files: bytes, symlinks: length of target, dirs: 0"),
     Column("mtime_ns", BigInteger, nullable=False),
-    Column("ctime_ns", BigInteger, nullable=False, comment="of the source; tells the next scan whether to hash again"),
-    Column("src_dev", BigInteger, nullable=False, comment="st_dev of the source, same use"),
-    Column("src_ino", BigInteger, nullable=False, comment="st_ino of the source, same use"),
+    Column(
+        "ctime_ns",
+        BigInteger,
+        nullable=False,
+        comment="of the source; tells the next scan whether to hash again. A hint, with the next two: refreshed in "
+        "place when nothing else differs",
+    ),
+    Column("src_dev", BigInteger, nullable=False, comment="st_dev of the source; joins hard links"),
+    Column(
+        "src_ino",
+        BigInteger,
+        nullable=False,
+        comment="st_ino of the source as signed 64 bit; 0: read so soon after a change that the next scan reads again",
+    ),
     Column("content", BigId, ForeignKey("content.id"), comment="files with size > 0 only"),
     Column("target", LargeBinary, comment="symlinks only"),
     Column(
@@ -117,6 +133,7 @@ entry = Table(
     ),
     Index("entry_ino", "ino"),
     Index("entry_content", "content", sqlite_where=text("content IS NOT NULL")),
+    Index("entry_carrier", "carrier", sqlite_where=text("content IS NULL")),
     sqlite_with_rowid=False,
     comment="names in trees, each valid for a range of snapshots of its source",
 )

@@ -1,0 +1,133 @@
+"""The catalogue as a whole: making one, opening one (leading an older one here), facts about the archive.
+
+Not for the folder around it and its ``archive.toml`` (``config``).
+"""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_IFDIR
+
+from sqlalchemy import Connection, insert, select, update
+
+from odarchive.catalogue import schema
+from odarchive.catalogue.database import Catalogue
+from odarchive.errors import DamageFound, NoArchive, OdarchiveError
+from odarchive.model import ROOT_INO
+
+REVISION = "0001"
+"""The migration this program's schema corresponds to; the last one under ``migrations/versions``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is fixed when an archive is made. ``copies``: verified discs wanted of every segment."""
+
+    uuid: str
+    label_prefix: str
+    created_ns: int
+    copies: int = 1
+
+
+def create(path: Path, facts: Facts) -> Catalogue:
+    """Make a catalogue. It appears complete or not at all.
+
+    Raises:
+        OdarchiveError: there is one already.
+    """
+    new = path.with_name(path.name + ".new")
+    _remove(new)
+    catalogue = Catalogue(new)
+    try:
+        with catalogue.write() as connection:
+            _migrate(connection)
+            _begin(connection, facts)
+    finally:
+        catalogue.close()
+    try:
+        os.link(new, path)  # unlike a rename it never replaces
+    except FileExistsError:
+        raise OdarchiveError(f"{path} exists already; use it, or choose another folder") from None
+    finally:
+        _remove(new)
+    return Catalogue(path)
+
+
+def open_catalogue(path: Path) -> Catalogue:
+    """Open a catalogue; an older one is led to this program's schema first.
+
+    Raises:
+        NoArchive: there is none.
+        DamageFound: the file is not a catalogue.
+        OdarchiveError: a newer program made it.
+    """
+    if not path.is_file():
+        raise NoArchive(f"{path.parent} has no catalogue ({path.name}); make an archive with: odarchive init")
+    revision = _revision(path)
+    catalogue = Catalogue(path)
+    if revision == REVISION:
+        return catalogue
+    if revision > REVISION:
+        catalogue.close()
+        raise OdarchiveError(
+            f"{path} was made by a newer odarchive (catalogue {revision}, this one knows {REVISION}); update odarchive"
+        )
+    with catalogue.write() as connection:
+        _migrate(connection)
+    return catalogue
+
+
+def facts(connection: Connection) -> Facts:
+    """The archive's facts."""
+    table = schema.archive
+    values: Mapping[str, str] = {row.key: row.value for row in connection.execute(select(table))}
+    return Facts(
+        uuid=values["uuid"],
+        label_prefix=values["label_prefix"],
+        created_ns=int(values["created_ns"]),
+        copies=int(values["copies"]),
+    )
+
+
+def set_copies(connection: Connection, copies: int) -> None:
+    """Change how many verified discs of every segment are wanted."""
+    if copies < 1:
+        raise OdarchiveError(f"copies = {copies}: at least one disc of every segment is needed")
+    table = schema.archive
+    connection.execute(update(table).where(table.c.key == "copies").values(value=str(copies)))
+
+
+def _begin(connection: Connection, facts: Facts) -> None:
+    rows = {name: str(getattr(facts, name)) for name in ("uuid", "label_prefix", "created_ns", "copies")}
+    connection.execute(insert(schema.archive), [{"key": key, "value": value} for key, value in rows.items()])
+    connection.execute(insert(schema.counter).values(name="ino", value=ROOT_INO + 1))
+    root = {"parent": 0, "name": b"", "since": 0, "ino": ROOT_INO, "mode": S_IFDIR | 0o755, "nlink": 2, "size": 0}
+    root |= {"uid": 0, "gid": 0, "mtime_ns": facts.created_ns, "ctime_ns": facts.created_ns}
+    connection.execute(insert(schema.entry).values(**root, src_dev=0, src_ino=0, carrier=0, shown=1))
+
+
+def _revision(path: Path) -> str:
+    """The revision recorded in the file, without changing the file."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise DamageFound(f"{path} is not a catalogue ({error}); restore it from a copy or rebuild it") from error
+    return str(row[0]) if row is not None else ""
+
+
+def _migrate(connection: Connection) -> None:
+    # alembic takes 0.2 s to import, and only a new or an old catalogue needs it.
+    from odarchive.catalogue.migrations import upgrade  # noqa: PLC0415
+
+    upgrade(connection)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,203 @@
+"""Rows of the tree as a scan reads and records them, and the one statement of which rows count.
+
+A scan records into a *running* snapshot: new versions carry ``since`` = that snapshot, superseded and vanished ones get
+``until`` = that snapshot. Neither counts until the snapshot is complete (``CURRENT``), so a scan ends by changing one
+word and a broken scan shows nothing. The next scan of the source goes on in the same snapshot: the rows of the broken
+one (*pending*) are looked at again, their hashes are reused.
+
+Not for deciding what a name becomes (``odarchive.scan``) nor for what the mount shows (``publish``).
+
+Concurrency: one Recorder per scan, one thread. Reads see what was flushed; every flush is one short transaction.
+"""
+# ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
+
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from odarchive.catalogue.database import Catalogue, driver
+from odarchive.model import Ino, SnapshotId
+
+INCOMPLETE = "(SELECT id FROM snapshot WHERE state <> 'complete')"
+"""Snapshots whose rows do not count. A handful at most: one per source."""
+
+COMPLETE = f"since NOT IN {INCOMPLETE}"
+"""SQL condition on ``entry``: the version counts."""
+
+CURRENT = f"({COMPLETE} AND (until IS NULL OR until IN {INCOMPLETE}))"
+"""SQL condition on ``entry``: the version is what the last complete scan of its source saw."""
+
+BATCH = 4_000
+"""Rows per transaction: about 40 ms of holding the write lock."""
+INO_BLOCK = 4_096
+
+
+class Version(NamedTuple):
+    """One version of a name, columns as in ``entry``. ``version[3:12]`` is its state, ``[7:]`` what stat tells."""
+
+    name: bytes
+    since: int
+    until: int | None
+    ino: int
+    nlink: int
+    content: int | None
+    target: bytes | None
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    src_dev: int
+    src_ino: int
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What makes a new version when it differs: everything but validity and hints."""
+        return self[3:12]
+
+    @property
+    def hints(self) -> tuple[int, int, int]:
+        """What only tells the next scan whether to read again."""
+        return self[12:15]
+
+
+_COLUMNS = ", ".join(Version._fields)
+# A scan may look only at its own source's rows: at most one of them per name is open and one pending.
+_MINE = "parent = ? AND (since = ? OR until IS NULL OR until = ?)"
+_CHILDREN = f"SELECT {_COLUMNS} FROM entry WHERE {_MINE} ORDER BY name, since"
+_NAME = f"SELECT {_COLUMNS} FROM entry WHERE {_MINE} AND name = ? ORDER BY since"
+_PUT = (
+    "INSERT OR REPLACE INTO entry (parent, name, since, ino, nlink, content, target, mode, uid, gid, size, mtime_ns,"
+    " ctime_ns, src_dev, src_ino)"
+    " VALUES (?, ?, ?, ?, ?, coalesce(?, (SELECT id FROM content WHERE digest = ?)), ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_CLOSE = "UPDATE entry SET until = ? WHERE parent = ? AND name = ? AND since = ?"
+_DROP = "DELETE FROM entry WHERE parent = ? AND name = ? AND since = ?"
+_REFRESH = "UPDATE entry SET ctime_ns = ?, src_dev = ?, src_ino = ? WHERE parent = ? AND name = ? AND since = ?"
+
+
+class Recorder:
+    """Records one scan in batches."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        look: sqlite3.Connection,
+        snapshot: SnapshotId,
+        batch: int = BATCH,
+    ) -> None:
+        """``look`` is a reading connection outside of transactions."""
+        self.snapshot = snapshot
+        self.new_contents = 0
+        self.new_bytes = 0
+        self._catalogue = catalogue
+        self._look = look
+        self._batch = batch
+        self._contents: list[tuple[bytes, int]] = []
+        self._puts: list[tuple[object, ...]] = []
+        self._closes: list[tuple[int | None, int, bytes, int]] = []
+        self._drops: list[tuple[int, bytes, int]] = []
+        self._refreshes: list[tuple[int, int, int, int, bytes, int]] = []
+        self._problems: list[tuple[int, bytes, str]] = []
+        self._waiting = 0
+        self._next_ino = self._last_ino = 0
+
+    # Reading.
+
+    def children(self, parent: int) -> Iterator[Version]:
+        """The open and the pending versions in a directory, by name (bytes order); per name the pending one last."""
+        return map(Version._make, self._look.execute(_CHILDREN, (parent, self.snapshot, self.snapshot)))
+
+    def versions(self, parent: int, name: bytes) -> tuple[Version | None, Version | None]:
+        """The open and the pending version of one name."""
+        base = pending = None
+        for row in map(Version._make, self._look.execute(_NAME, (parent, self.snapshot, self.snapshot, name))):
+            if row.since == self.snapshot:
+                pending = row
+            else:
+                base = row
+        return base, pending
+
+    def content_id(self, digest: bytes) -> int | None:
+        """The id of a recorded content; None also for one that waits in the present batch."""
+        row = self._look.execute("SELECT id FROM content WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else int(row[0])
+
+    # Recording.
+
+    def new_ino(self) -> Ino:
+        """A number never used before; blocks are taken from the catalogue as needed."""
+        if self._next_ino >= self._last_ino:
+            with self._catalogue.write() as connection:
+                raw = driver(connection)
+                raw.execute("UPDATE counter SET value = value + ? WHERE name = 'ino'", (INO_BLOCK,))
+                (self._last_ino,) = raw.execute("SELECT value FROM counter WHERE name = 'ino'").fetchone()
+            self._next_ino = self._last_ino - INO_BLOCK
+        self._next_ino += 1
+        return Ino(self._next_ino - 1)
+
+    def put(self, parent: int, version: Version, digest: bytes | None) -> None:
+        """Record a pending version; ``digest`` names a content that is not in the catalogue yet."""
+        if digest is not None:
+            self._contents.append((digest, version.size))
+        self._puts.append((parent, version.name, self.snapshot, *version[3:6], digest, *version[6:]))
+        self._count()
+
+    def close(self, parent: int, version: Version) -> None:
+        """The version is gone or different in this snapshot."""
+        self._closes.append((self.snapshot, parent, version.name, version.since))
+        self._count()
+
+    def reopen(self, parent: int, version: Version) -> None:
+        """The version is as it was after all: an earlier, broken attempt at this snapshot had closed it."""
+        self._closes.append((None, parent, version.name, version.since))
+        self._count()
+
+    def drop(self, parent: int, version: Version) -> None:
+        """Take back a pending version."""
+        self._drops.append((parent, version.name, version.since))
+        self._count()
+
+    def refresh(self, parent: int, version: Version) -> None:
+        """Record new hints of a version whose state did not change."""
+        self._refreshes.append((*version.hints, parent, version.name, version.since))
+        self._count()
+
+    def problem(self, path: bytes, reason: str) -> None:
+        """Record what could not be archived."""
+        self._problems.append((self.snapshot, path, reason))
+        self._count()
+
+    def _count(self) -> None:
+        self._waiting += 1
+        if self._waiting >= self._batch:
+            self.flush()
+
+    def flush(self) -> None:
+        """Make everything recorded so far durable, in one transaction."""
+        if not self._waiting:
+            return
+        with self._catalogue.write() as connection:
+            contents, size = self._write(driver(connection))
+        self.new_contents += contents
+        self.new_bytes += size
+        self._waiting = 0
+        for waiting in (self._contents, self._puts, self._closes, self._drops, self._refreshes, self._problems):
+            waiting.clear()
+
+    def _write(self, raw: sqlite3.Connection) -> tuple[int, int]:
+        new = (0, 0)
+        if self._contents:
+            # The id of a new row is the greatest one plus one (SQLite, INTEGER PRIMARY KEY), and the lock is ours.
+            (before,) = raw.execute("SELECT coalesce(max(id), 0) FROM content").fetchone()
+            raw.executemany("INSERT OR IGNORE INTO content (digest, size) VALUES (?, ?)", self._contents)
+            counts = "SELECT count(*), coalesce(sum(size), 0) FROM content WHERE id > ?"
+            new = raw.execute(counts, (before,)).fetchone()
+            raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (new[1], self.snapshot))
+        raw.executemany(_DROP, self._drops)
+        raw.executemany(_PUT, self._puts)
+        raw.executemany(_CLOSE, self._closes)
+        raw.executemany(_REFRESH, self._refreshes)
+        raw.executemany("INSERT INTO problem (snapshot, path, reason) VALUES (?, ?, ?)", self._problems)
+        return new
