@@ -45,7 +45,7 @@ class Mounted:
 def parse_table(text: bytes) -> list[Mounted]:
     """The lines of a ``mountinfo`` file, in its order: of several mounts on one path the last is the visible one."""
     found = []
-    for line in text.splitlines():
+    for line in text.split(b"\n"):  # not splitlines: the kernel does not escape a carriage return
         left, _, right = line.partition(b" - ")
         fields, rest = left.split(b" "), right.split(b" ")
         if len(fields) < 5 or len(rest) < 2:

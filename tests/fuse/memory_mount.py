@@ -1,0 +1,147 @@
+"""Mounts a tree in memory: ``memory_mount.py DIRECTORY``. Run as a process of its own by the tests beside it.
+
+Says one JSON line per event on standard output; takes orders, one a line, on standard input.
+"""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+import trio
+from memory_tree import MemoryAnnotations, MemoryContents, MemoryNamespace
+
+from odfs.errors import ContentDamaged, ContentUnavailable, MountError, RecallRefused, RecallTimedOut
+from odfs.mount import MountOptions, RunningMount, run, stop_on_signals
+from odfs.ports import ROOT
+
+HOSTILE = [
+    b"\xff\xfenot utf-8\x80",
+    b"new\nline",
+    b"quote'\"",
+    b"back\\slash",
+    b"n" * 255,
+    "émoji-\U0001f4bf".encode(),
+    b"trailing. ",
+    b"...",
+    b" ",
+    b"-rf",
+    b"Case",
+    b"case",
+    b"\x01\x7f",
+]
+FAULTS = {
+    b"unavailable": ContentUnavailable("disc 7 is missing"),
+    b"damaged": ContentDamaged("disc 7"),
+    b"timed out": RecallTimedOut("disc 7"),
+    b"refused": RecallRefused("a crawler"),
+    b"bug": ZeroDivisionError("a planned bug"),
+}
+SLOW = 40
+MANY = 20_000
+BIG = 3 * 1024 * 1024 + 5
+
+
+class Tree:
+    """The tree that every test sees, and the orders that change it."""
+
+    def __init__(self) -> None:
+        self.namespace = MemoryNamespace()
+        self.contents = MemoryContents()
+        self.release = trio.Event()
+        add_file, add_directory = self.namespace.add_file, self.namespace.add_directory
+        add_file(ROOT, b"plain", 100, 1_500_000_000_123_456_789)
+        add_file(ROOT, b"old", 100, -86_400_000_000_000 - 876_543_211, mode=0o400)
+        add_file(ROOT, b"empty")
+        add_file(ROOT, b"big", BIG)
+        add_file(ROOT, b"huge", 5 << 40)
+        self.namespace.add(ROOT, b"owned", 0o104755, 10, 0, uid=1234, gid=65534, nlink=3, ctime_ns=7)
+        self.namespace.add_link(ROOT, b"link", b"some/\xff/where")
+        self.namespace.add_link(ROOT, b"to plain", b"plain")
+        hostile = add_directory(ROOT, b"hostile")
+        for name in HOSTILE:
+            add_file(hostile, name, 50)
+        deep = add_directory(ROOT, b"deep")
+        for _ in range(9):
+            deep = add_directory(deep, b"d" * 100)
+        add_file(deep, b"f" * (1000 - 5 - 909), 50)
+        many = add_directory(ROOT, b"many")
+        for number in range(MANY):
+            add_file(many, b"%05d" % number, number)
+        self._add_faults()
+
+    def _add_faults(self) -> None:
+        faults = self.namespace.add_directory(ROOT, b"faults")
+        for name, fault in FAULTS.items():
+            self.contents.faults[self.namespace.add_file(faults, name, 100)] = fault
+        self.contents.cut[self.namespace.add_file(faults, b"short", 10_000)] = 1000
+        self.namespace.broken_names.add(b"broken name")
+        slow = self.namespace.add_directory(ROOT, b"slow")
+        for number in range(SLOW):
+            self.contents.waiting[self.namespace.add_file(slow, b"%02d" % number, 65536)] = self.release
+
+    async def obey(self, order: str, mount: RunningMount) -> object:
+        """Carry out one order; answers what to say."""
+        match order.split():
+            case ["release"]:
+                self.release.set()
+            case ["add", name]:
+                self.namespace.add_file(ROOT, name.encode(), 100)
+                await mount.invalidate(entries=[(ROOT, name.encode())], inodes=[ROOT])
+            case ["reads"]:
+                return self.contents.started
+            case ["forgotten"]:
+                return len(self.contents.forgotten)
+        return "done"
+
+
+def say(event: str, value: object = None) -> None:
+    sys.stdout.write(json.dumps([event, value]) + "\n")
+    sys.stdout.flush()
+
+
+async def take_orders(tree: Tree, mount: RunningMount) -> None:
+    rest = b""
+    async with trio.lowlevel.FdStream(os.dup(0)) as orders:
+        async for chunk in orders:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                say("obeyed", await tree.obey(line.decode(), mount))
+
+
+async def main(directory: Path) -> None:
+    tree = Tree()
+    options = MountOptions(startup_timeout=10)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(stop_on_signals, nursery.cancel_scope)
+        async with trio.open_nursery() as inner:
+            mount = await inner.start(_run, directory, tree, options)
+            say("mounted", os.fspath(mount.path))
+            nursery.start_soon(take_orders, tree, mount)
+        nursery.cancel_scope.cancel()
+
+
+async def _run(directory: Path, tree: Tree, options: MountOptions, *, task_status: trio.TaskStatus) -> None:
+    annotations = MemoryAnnotations()
+    await run(directory, tree.namespace, tree.contents, options, annotations=annotations, task_status=task_status)
+
+
+def outermost() -> int:
+    """Run; answers the exit status. (``sys.exit`` within ``except*`` would end up in a group.)"""
+    try:
+        trio.run(main, Path(sys.argv[1]))
+    except* MountError as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        say("failed", [type(error).__name__, str(error)])
+    else:
+        say("ended")
+        return 0
+    return 3
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    sys.exit(outermost())
