@@ -23,14 +23,14 @@ LIMIT = 30.0
 class Server:
     """A process that serves ``memory_mount.py``'s tree on a directory."""
 
-    def __init__(self, directory: Path, log: Path) -> None:
+    def __init__(self, directory: Path, log: Path, *manner: str) -> None:
         self.directory = directory
         self.log = log
         self._events: queue.Queue[list[object]] = queue.Queue()
         path = os.pathsep.join([os.fspath(HERE.parent / "odfs"), os.fspath(HERE.parent.parent)])
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, HERE / "memory_mount.py", directory],
+                [sys.executable, HERE / "memory_mount.py", directory, *manner],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -77,15 +77,15 @@ class Server:
                 pipe.close()
 
 
-Start = Callable[[], Server]
+Start = Callable[..., Server]
 
 
 def _starter(base: Path, servers: list[Server]) -> Start:
     directory = base / "mount point"
     directory.mkdir()
 
-    def start() -> Server:
-        server = Server(directory, base / f"log{len(servers)}")
+    def start(*manner: str) -> Server:
+        server = Server(directory, base / f"log{len(servers)}", *manner)
         servers.append(server)
         return server
 

@@ -1,4 +1,6 @@
-"""Mounts a tree in memory: ``memory_mount.py DIRECTORY``. Run as a process of its own by the tests beside it.
+"""Mounts a tree in memory: ``memory_mount.py DIRECTORY [broken|hasty]``. Run as a process by the tests beside it.
+
+``broken`` has a root that cannot be looked at, ``hasty`` gives the mount half a second to answer.
 
 Says one JSON line per event on standard output; takes orders, one a line, on standard input.
 """
@@ -110,9 +112,11 @@ async def take_orders(tree: Tree, mount: RunningMount) -> None:
                 say("obeyed", await tree.obey(line.decode(), mount))
 
 
-async def main(directory: Path) -> None:
+async def main(directory: Path, manner: str) -> None:
     tree = Tree()
-    options = MountOptions(startup_timeout=10)
+    options = MountOptions(startup_timeout=0.5 if manner == "hasty" else 10)
+    if manner == "broken":
+        del tree.namespace.nodes[ROOT]
     async with trio.open_nursery() as nursery:
         await nursery.start(stop_on_signals, nursery.cancel_scope)
         async with trio.open_nursery() as inner:
@@ -130,7 +134,7 @@ async def _run(directory: Path, tree: Tree, options: MountOptions, *, task_statu
 def outermost() -> int:
     """Run; answers the exit status. (``sys.exit`` within ``except*`` would end up in a group.)"""
     try:
-        trio.run(main, Path(sys.argv[1]))
+        trio.run(main, Path(sys.argv[1]), "".join(sys.argv[2:]))
     except* MountError as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):

@@ -220,3 +220,21 @@ def test_a_mountpoint_behind_a_symlink(start: Start, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("mount point")
     unmount(tmp_path / "link")
     assert ends_cleanly(server)
+
+
+def test_a_mount_that_cannot_answer_is_taken_away_again(start: Start) -> None:
+    server = start("broken")
+    kind, text = server.event("failed")  # type: ignore[misc]  # a pair, or the test fails
+    assert kind == "MountFailed"
+    assert "the new mount answers with" in text
+    assert mounted_at(canonical(server.directory)) is None
+
+
+def test_a_mount_that_hangs_is_not_taken_over_but_can_be_detached(start: Start) -> None:
+    hung = mounted(start)
+    hung.process.send_signal(signal.SIGSTOP)
+    kind, text = start("hasty").event("failed")  # type: ignore[misc]  # a pair, or the test fails
+    assert kind == "AlreadyMounted"
+    assert "does not answer: unmount it lazily first" in text
+    unmount(hung.directory, lazy=True)
+    assert os.listdir(hung.directory) == []
