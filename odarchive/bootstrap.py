@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,10 @@ import trio
 
 from odarchive import config as configuration
 from odarchive.cache import Cache
-from odarchive.catalogue import archive as facts
+from odarchive.catalogue import archive
 from odarchive.catalogue.database import Catalogue
 from odarchive.config import Config, DriveConfig
-from odarchive.errors import ConfigError, Locked, MountFailed, NoSpace, RobotTrouble
+from odarchive.errors import ConfigError, Locked, MountFailed, NoSpace, OdarchiveError, RobotTrouble
 from odarchive.journal import CatalogueJournal
 from odarchive.workroom import Threads, Workroom
 from robot.errors import RobotError
@@ -54,7 +54,7 @@ def open_archive(root: Path) -> Archive:
         NoArchive, ConfigError: there is none, or its configuration is wrong.
     """
     config = configuration.load(root)
-    return Archive(config, facts.open_catalogue(config.catalogue))
+    return Archive(config, archive.open_catalogue(config.catalogue))
 
 
 def serve(root: Path, *, hooks: Hooks | None = None) -> None:
@@ -67,7 +67,20 @@ def serve(root: Path, *, hooks: Hooks | None = None) -> None:
     opened = open_archive(root)
     with _only_one(opened.config.root / "librarian.lock"):
         catalogue = (hooks or Hooks()).wrap_catalogue(opened.catalogue)
-        trio.run(_serve, opened.config, catalogue)
+        _run(_serve, opened.config, catalogue)
+
+
+def _run(main: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    """``trio.run`` that lets a lone error for a person out of the groups that nurseries put it in."""
+    try:
+        trio.run(main, *arguments)
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if isinstance(error, OdarchiveError | KeyboardInterrupt):
+            raise error from group
+        raise
 
 
 @contextmanager
@@ -154,7 +167,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
     try:
         journal = CatalogueJournal(catalogue, database, time.time_ns)
         with catalogue.read() as connection:
-            archive_uuid = facts.get(connection, "uuid")
+            archive_uuid = archive.facts(connection).uuid
         yield Workroom(
             config=config,
             archive_uuid=archive_uuid,
@@ -208,7 +221,7 @@ def mount(root: Path, mountpoint: Path, *, allow_other: bool, ready: Callable[[]
         MountFailed: it cannot be mounted there; the message says why.
     """
     opened = open_archive(root)
-    trio.run(_mount, opened, mountpoint, allow_other, ready)
+    _run(_mount, opened, mountpoint, allow_other, ready)
 
 
 async def _mount(opened: Archive, mountpoint: Path, allow_other: bool, ready: Callable[[], None]) -> None:

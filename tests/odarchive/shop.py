@@ -1,0 +1,202 @@
+"""A librarian, a simulated machine and a small archive in one process, under a virtual clock, without threads.
+
+Everything is the real code except what stands on the far side: the machine (``robot.sim``), the drives (files) and the
+burning program (:class:`SimBurner`). For tests only.
+"""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import trio
+
+from odarchive.bootstrap import Archive, open_archive
+from odarchive.cache import Cache
+from odarchive.catalogue import archive as facts, discs, jobs
+from odarchive.catalogue.check import check
+from odarchive.catalogue.database import Catalogue
+from odarchive.journal import CatalogueJournal
+from odarchive.media import parse
+from odarchive.planning import make_plan
+from odarchive.scan import scan
+from odarchive.service.librarian import Librarian
+from odarchive.workroom import Workroom
+from robot.changers.odjp import OdjpChanger
+from robot.drives.file import FileDrive
+from robot.errors import BurnError, NotBlank, TooSmall
+from robot.jukebox import Jukebox
+from robot.ports import BurnReport, DriveId
+from robot.sim.faults import FaultPlan
+from robot.sim.openjuke import OpenJuke
+from robot.sim.world import World
+from robot.transport import memory_pair
+
+ARCHIVE_UUID = "00000000-0000-4000-8000-000000000001"
+MEDIUM = "10MB"
+
+
+class HostCrashError(BaseException):
+    """The host dies here: nothing after it runs, as after kill -9."""
+
+
+class InlineDrive(FileDrive):
+    """A file drive without threads."""
+
+    async def _in_thread(self, function):
+        await trio.lowlevel.checkpoint()
+        return function()
+
+
+class SimBurner:
+    """The far side of a burning program: copies bytes onto the disc's file, and fails as the disc's sheet says.
+
+    Args:
+        spoil: labels' attempts (from 0) whose bytes are silently wrong.
+    """
+
+    def __init__(self, spoil: set[int] | None = None) -> None:
+        self.spoil = spoil or set()
+        self.burns = 0
+
+    async def burn(self, target, image, size, *, progress=None):
+        medium = await target.medium()
+        if not medium.blank:
+            raise NotBlank("the medium is not blank")
+        if medium.capacity < size:
+            raise TooSmall("the image does not fit")
+        limit = await target.write_limit()
+        data = bytearray(image.read_bytes()[:limit])
+        if self.burns in self.spoil:
+            data[-1] ^= 1
+        self.burns += 1
+        await trio.sleep(size / 20e6)
+        Path(target.device.removeprefix("stdio:")).resolve().write_bytes(data)
+        if limit < size:
+            raise BurnError(f"write error after {limit} bytes", medium_touched=True)
+        return BurnReport("sim", size, 1.0)
+
+    async def wait_idle(self, target, timeout):  # noqa: ASYNC109
+        return True
+
+
+async def inline(function):
+    """``Blocking`` without a thread."""
+    await trio.lowlevel.checkpoint()
+    return function()
+
+
+class CrashingCatalogue(Catalogue):
+    """The same catalogue; the host crashes at transaction ``at``, before or after its commit; later ones never happen."""
+
+    def __init__(self, path: Path, at: int | None = None, moment: str = "after") -> None:
+        super().__init__(path)
+        self.at = at
+        self.moment = moment
+        self.count = 0
+
+    @contextmanager
+    def write(self):
+        self.count += 1
+        if self.at is not None and (self.count > self.at or (self.count == self.at and self.moment == "before")):
+            raise HostCrashError
+        with super().write() as connection:
+            yield connection
+        if self.count == self.at:
+            raise HostCrashError
+
+
+@dataclass
+class Shop:
+    """The folders, and what is in them between two lives of the librarian."""
+
+    root: Path
+    copies: int = 1
+    burner: SimBurner = field(default_factory=SimBurner)
+    contents: dict[bytes, bytes] = field(default_factory=dict)
+    ids: count = field(default_factory=count)
+    cache_bytes: int = 50_000_000
+
+    @property
+    def archive(self) -> Archive:
+        return open_archive(self.root / "archive")
+
+    def build(self, folders: int = 1, files: int = 4, size: int = 30_000, *, blanks: range = range(1, 6)) -> None:
+        """A source, an archive with a plan, and burn jobs for all segments."""
+        chance = random.Random(7)
+        root = self.root / "archive"
+        for folder in range(folders):
+            where = self.root / "photos" / f"{folder:02}"
+            where.mkdir(parents=True)
+            for number in range(files):
+                body = self.contents[f"{folder:02}/{number}.jpg".encode()] = chance.randbytes(size)
+                (where / f"{number}.jpg").write_bytes(body)
+        root.mkdir()
+        (root / "archive.toml").write_text(f"[burn]\ncopies = {self.copies}\n[cache]\nbytes = {self.cache_bytes}\n")
+        (root / "staging").mkdir()
+        facts.create(root / "catalogue.db", facts.Facts(uuid=ARCHIVE_UUID, label_prefix="SHOP", created_ns=0, copies=1))
+        catalogue = self.archive.catalogue
+        scan(catalogue, self.root / "photos")
+        make_plan(catalogue, parse(MEDIUM))
+        with catalogue.write() as connection:
+            jobs.enqueue_burns(connection, None, now_ns=0)
+        World.create(self.root / "world", slots=8, drives=2, blanks=blanks, capacity=parse(MEDIUM).capacity)
+
+    @asynccontextmanager
+    async def life(self, *, at: int | None = None, moment: str = "after", faults=()) -> AsyncIterator[Librarian]:
+        """One life of the librarian, ended when the block ends."""
+        opened = self.archive
+        catalogue = CrashingCatalogue(opened.config.catalogue, at, moment)
+        machine = OpenJuke(World.open(self.root / "world"), faults=FaultPlan(faults))
+        host, far = memory_pair()
+        drives = {DriveId(n): InlineDrive(DriveId(n), self.root / "world" / "drives" / str(n)) for n in (0, 1)}
+        journal = CatalogueJournal(catalogue, inline, lambda: round(trio.current_time() * 1e9))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(machine.serve, far)
+            room = Workroom(
+                config=opened.config,
+                archive_uuid=ARCHIVE_UUID,
+                catalogue=catalogue,
+                jukebox=Jukebox(OdjpChanger(host), drives, journal),
+                drives=drives,
+                burner=self.burner,
+                cache=Cache(opened.config.cache, opened.config.cache_bytes),
+                now_ns=lambda: round(trio.current_time() * 1e9),
+                new_uuid=lambda: f"00000000-0000-4000-9000-{next(self.ids):012}",
+                database=inline,
+                heavy=inline,
+            )
+            librarian = Librarian(room)
+            await nursery.start(librarian.run)
+            yield librarian
+            nursery.cancel_scope.cancel()
+
+    async def work(self, librarian: Librarian, seconds: float = 7200) -> None:
+        """Let the librarian work until the queue is empty or everything waits for a person."""
+        with trio.move_on_after(seconds):
+            while any(job.state.value in ("queued", "running") for job in self.jobs()):
+                await trio.sleep(1)
+
+    def jobs(self):
+        with self.archive.catalogue.read() as connection:
+            return jobs.jobs(connection)
+
+    def tally(self):
+        with self.archive.catalogue.read() as connection:
+            return discs.tally(connection)
+
+    def slots(self):
+        with self.archive.catalogue.read() as connection:
+            return discs.slots(connection)
+
+    def violations(self):
+        return list(check(self.archive.catalogue))
+
+    def disc_file(self, label: str) -> Path:
+        """The file behind the verified disc with this label, found by looking into the world's discs."""
+        for disc in sorted((self.root / "world" / "discs").glob("*.disc")):
+            if label.encode() in disc.read_bytes()[16 * 2048 : 17 * 2048]:
+                return disc
+        raise KeyError(label)
