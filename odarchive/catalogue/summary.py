@@ -1,0 +1,97 @@
+"""Lists for people: sources with their last scan, segments with their copies. Totals are in ``lookup``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from odarchive.catalogue import schema
+from odarchive.errors import NotFound
+from odarchive.model import DiscState, SegmentId, SegmentState, SnapshotState
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One source and its last complete scan. Sizes in bytes."""
+
+    name: bytes
+    path: bytes
+    scanned_ns: int | None
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentLine:
+    """One segment and its verified discs."""
+
+    id: SegmentId
+    label: str
+    state: SegmentState
+    media: str
+    payload_bytes: int
+    image_size: int | None
+    copies: int
+
+
+def sources(connection: Connection) -> list[SourceLine]:
+    """Every source by name."""
+    source, snapshot = schema.source.c, schema.snapshot.c
+    newest = (
+        select(snapshot.source, func.max(snapshot.id).label("id"))
+        .where(snapshot.state == SnapshotState.COMPLETE)
+        .group_by(snapshot.source)
+        .subquery()
+    )
+    query = (
+        select(source.name, source.path, snapshot.finished_ns, snapshot.files, snapshot.bytes)
+        .select_from(schema.source)
+        .outerjoin(newest, newest.c.source == source.id)
+        .outerjoin(schema.snapshot, snapshot.id == newest.c.id)
+        .order_by(source.name)
+    )
+    return [SourceLine(row[0], row[1], row[2], row[3] or 0, row[4] or 0) for row in connection.execute(query)]
+
+
+def segments(connection: Connection) -> list[SegmentLine]:
+    """Every segment in order."""
+    segment, disc = schema.segment.c, schema.disc.c
+    copies = (
+        select(disc.segment, func.count().label("count"))
+        .where(disc.state == DiscState.VERIFIED)
+        .group_by(disc.segment)
+        .subquery()
+    )
+    query = (
+        select(
+            segment.id,
+            segment.label,
+            segment.state,
+            segment.media,
+            segment.payload_bytes,
+            segment.image_size,
+            func.coalesce(copies.c.count, 0),
+        )
+        .select_from(schema.segment)
+        .outerjoin(copies, copies.c.segment == segment.id)
+        .order_by(segment.id)
+    )
+    return [
+        SegmentLine(SegmentId(row[0]), row[1], SegmentState(row[2]), row[3], row[4], row[5], row[6])
+        for row in connection.execute(query)
+    ]
+
+
+def segments_to_build(connection: Connection, wanted: Sequence[SegmentId] | None) -> list[SegmentLine]:
+    """The segments asked for by number; None means all that are not archived.
+
+    Raises:
+        NotFound: a number is no segment.
+    """
+    there = {line.id: line for line in segments(connection)}
+    if wanted is None:
+        return [line for line in there.values() if line.state is not SegmentState.ARCHIVED]
+    for number in wanted:
+        if number not in there:
+            raise NotFound(f"there is no segment {number}; `odarchive info` lists them")
+    return [there[number] for number in wanted]

@@ -1,0 +1,141 @@
+"""``odarchive ls`` and ``odarchive whereis``: looking without a disc, at everything scanned, archived or not."""
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from odarchive.cli import output
+from odarchive.cli.settings import Settings, common_options
+
+if TYPE_CHECKING:
+    from odarchive.catalogue.lookup import Listed, Place, Whereabouts
+
+
+class BytesPath(click.ParamType[bytes]):
+    """A path as the bytes the shell gave."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:  # noqa: ANN401  click's own
+        """See click."""
+        del param, ctx
+        return os.fsencode(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Widths:
+    links: int
+    size: int
+
+
+@click.command()
+@click.argument("path", type=BytesPath(), default="")
+@click.option("--long", "-l", "details", is_flag=True, help="Mode, links, owner, size and time, too.")
+@common_options()
+@click.pass_obj
+def ls(settings: Settings, path: bytes, details: bool) -> None:
+    """List PATH (below the root of the mount). What is on no verified disc yet is marked with `*`."""
+    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
+    from odarchive.catalogue import lookup  # noqa: PLC0415
+
+    archive = open_archive(settings.root())
+    with archive.catalogue.read() as connection:
+        entries = lookup.ls(connection, path)
+    if settings.json:
+        output.document({**output.named("path", path), "entries": [_document(entry) for entry in entries]})
+        return
+    widths = _Widths(
+        max((len(str(entry.nlink)) for entry in entries), default=1),
+        max((len(str(entry.size)) for entry in entries), default=1),
+    )
+    for entry in entries:
+        output.line(_long(entry, widths) if details else _short(entry))
+
+
+def _short(entry: "Listed") -> str:
+    mark = "/" if entry.kind == "directory" else ""
+    return f"{output.visible(entry.name)}{mark}{'' if entry.archived else ' *'}"
+
+
+def _long(entry: "Listed", widths: _Widths) -> str:
+    target = "" if entry.target is None else f" -> {output.visible(entry.target)}"
+    return (
+        f"{stat.filemode(entry.mode)} {entry.nlink:>{widths.links}} {entry.uid} {entry.gid} "
+        f"{entry.size:>{widths.size}} {output.moment(entry.mtime_ns)} {_short(entry)}{target}"
+    )
+
+
+def _document(entry: "Listed") -> dict[str, Any]:
+    target = {} if entry.target is None else output.named("target", entry.target)
+    return {
+        **output.named("name", entry.name),
+        "kind": entry.kind,
+        "size": entry.size,
+        "mode": entry.mode,
+        "nlink": entry.nlink,
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "mtime_ns": entry.mtime_ns,
+        **target,
+        "archived": entry.archived,
+    }
+
+
+@click.command()
+@click.argument("path", type=BytesPath())
+@common_options()
+@click.pass_obj
+def whereis(settings: Settings, path: bytes) -> None:
+    """Tell which discs carry the bytes of PATH, and in which slots they are."""
+    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
+    from odarchive.catalogue import lookup  # noqa: PLC0415
+
+    archive = open_archive(settings.root())
+    with archive.catalogue.read() as connection:
+        found = lookup.whereis(connection, path)
+    if settings.json:
+        output.document(
+            {
+                **output.named("path", path),
+                "kind": found.entry.kind,
+                "size": found.entry.size,
+                "present": found.present,
+                "blake3": None if found.digest is None else found.digest.hex(),
+                "copies": found.copies,
+                "pieces": [_piece(place) for place in found.places],
+            }
+        )
+        return
+    _print(path, found)
+
+
+def _print(path: bytes, found: "Whereabouts") -> None:
+    gone = "" if found.present else " (deleted since; this is its last version)"
+    copies = f"{found.copies} verified cop{'y' if found.copies == 1 else 'ies'}"
+    output.line(f"{output.visible(path)}{gone}: {found.entry.kind}, {output.size(found.entry.size)}, {copies}")
+    for place in found.places:
+        part = "" if place.length == found.entry.size else f"bytes {place.start} to {place.start + place.length}, "
+        if not place.discs:
+            output.line(f"  {part}segment {place.segment} ({place.label}), {place.state.value}: no disc yet")
+        for disc in place.discs:
+            where = "nobody knows where" if disc.slot is None else f"slot {disc.slot}"
+            sector = "" if place.sector is None else f", from sector {place.sector}"
+            output.line(f"  {part}disc {disc.label}, {disc.state.value}, {where}{sector}")
+
+
+def _piece(place: "Place") -> dict[str, Any]:
+    return {
+        "segment": place.segment,
+        "label": place.label,
+        "state": place.state.value,
+        "start": place.start,
+        "length": place.length,
+        "sector": place.sector,
+        "discs": [
+            {"label": disc.label, "uuid": disc.uuid, "state": disc.state.value, "slot": disc.slot}
+            for disc in place.discs
+        ],
+    }

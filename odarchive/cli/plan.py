@@ -1,0 +1,53 @@
+"""``odarchive plan``: put everything that is new on segments, one for each disc to be."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from odarchive.cli import output
+from odarchive.cli.settings import Settings, common_options
+
+if TYPE_CHECKING:
+    from odarchive.planning import PlanResult
+
+
+@click.command()
+@click.option("--media", required=True, metavar="SIZE", help="cd, dvd, bd, bd-dl, bd-xl, bd-xx, or such as 25GB.")
+@click.option("--dry-run", "-n", is_flag=True, help="Only tell; write nothing.")
+@common_options()
+@click.pass_obj
+def plan(settings: Settings, media: str, dry_run: bool) -> None:
+    """Plan what is new onto discs of one kind."""
+    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
+    from odarchive.media import parse_medium  # noqa: PLC0415
+    from odarchive.planning import make_plan  # noqa: PLC0415
+
+    medium = parse_medium(media)
+    archive = open_archive(settings.root())
+    result = make_plan(archive.catalogue, medium, dry_run=dry_run)
+    if settings.json:
+        output.document(_document(result, dry_run=dry_run))
+        return
+    for segment in result.segments:
+        number = "new" if segment.id is None else str(segment.id)
+        fill = f"{segment.planned_bytes * 100 // segment.capacity}%"
+        payload = output.size(segment.payload_bytes)
+        output.line(f"{number:>5}  {segment.label:<32}  {payload:>8}  {fill:>4}  {segment.files} files")
+    output.line(f"{len(result.segments)} discs for {output.size(result.new_bytes)} that are new")
+    if result.segments and not dry_run:
+        output.note("next: odarchive burn all")
+
+
+def _document(result: "PlanResult", *, dry_run: bool) -> dict[str, object]:
+    segments = [
+        {
+            "id": segment.id,
+            "label": segment.label,
+            "files": segment.files,
+            "payload_bytes": segment.payload_bytes,
+            "planned_bytes": segment.planned_bytes,
+            "capacity": segment.capacity,
+        }
+        for segment in result.segments
+    ]
+    return {"dry_run": dry_run, "new_bytes": result.new_bytes, "segments": segments}

@@ -1,0 +1,21 @@
+"""The argument ``[N|all]`` of commands that work on segments."""
+
+import click
+
+from odarchive.model import SegmentId
+
+
+def parse(_ctx: click.Context, _parameter: click.Parameter, value: str) -> list[SegmentId] | None:
+    """Click's callback: None for ``all``, else the numbers in ``3``, ``3,5`` or ``3-7``."""
+    if value == "all":
+        return None
+    numbers: list[SegmentId] = []
+    for part in value.split(","):
+        first, _, last = part.partition("-")
+        if not (first.isascii() and first.isdecimal() and (not last or (last.isascii() and last.isdecimal()))):
+            raise click.BadParameter(f"{value!r}: write all, or numbers of segments such as 3 or 3,5 or 3-7")
+        low, high = int(first), int(last or first)
+        if not 1 <= low <= high <= low + 100_000:
+            raise click.BadParameter(f"{part!r} is no range of segments")
+        numbers.extend(SegmentId(number) for number in range(low, high + 1))
+    return numbers
