@@ -70,8 +70,8 @@ class OpenJuke:
         self.arm = Arm(world, self.timing)
         self._line: ByteStream | None = None
         self._asleep = False
-        self._previous: Reply | None = None
         self._start()
+        self._previous = Reply(0, Boot(self.arm.epoch))
 
     async def serve(self, line: ByteStream) -> None:
         """Be the machine on ``line`` until cancelled, or until the line is gone and the arm at rest.
@@ -224,7 +224,7 @@ class OpenJuke:
         previous, self._previous = self._previous, replies[-1]
         data = b"".join(encode_reply(reply) for reply in replies)
         kind = fault.kind if fault else None
-        if fault and kind is not FaultKind.EARLIER:
+        if fault:
             fault.hit()
         match kind:
             case FaultKind.MUTE:
@@ -236,8 +236,7 @@ class OpenJuke:
                 data = data[:-3] + bytes([data[-3] ^ 0x15]) + data[-2:]
             case FaultKind.HALF:
                 data = data[: len(data) // 2]
-            case FaultKind.EARLIER if fault and previous:
-                fault.hit()
+            case FaultKind.EARLIER:
                 data = encode_reply(previous)
             case _:
                 pass
