@@ -1,0 +1,310 @@
+"""What is to be planned, segments and pieces, and what goes onto the disc of a segment.
+
+A name is *current* when the last complete scan of its source saw it: its own scan is complete, and none that is saw it
+gone or different.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from odarchive.catalogue import schema
+from odarchive.model import ContentId, DiscState, Ino, SegmentId, SegmentState, SnapshotState
+
+_e, _p, _s = schema.entry.c, schema.piece.c, schema.segment.c
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A current entry."""
+
+    parent: Ino
+    name: bytes
+    ino: Ino
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    content: ContentId | None
+    target: bytes | None
+    since: int
+    scanned_ns: int
+    """When its scan ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A range of a content on a segment, with what the content is."""
+
+    content: ContentId
+    start: int
+    length: int
+    digest: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A segment as planned."""
+
+    id: SegmentId
+    label: str
+    state: SegmentState
+    media: str
+    capacity: int
+    planned_bytes: int
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How large the archive's catalogue is."""
+
+    entries: int
+    name_bytes: int
+    contents: int
+
+
+def facts(connection: Connection) -> dict[str, str]:
+    """Facts about the whole archive: ``uuid``, ``label_prefix``, ..."""
+    return {row.key: row.value for row in connection.execute(select(schema.archive))}
+
+
+def sources(connection: Connection) -> dict[bytes, bytes]:
+    """Where each source was last scanned: path by name."""
+    c = schema.source.c
+    return {row.name: row.path for row in connection.execute(select(c.name, c.path))}
+
+
+def directories(connection: Connection) -> dict[Ino, Name]:
+    """Every current directory by its inode number, the root included."""
+    rows = _names(connection, _e.content.is_(None), func.coalesce(_e.mode, 0).op("&")(0o170000) == 0o040000)
+    return {name.ino: name for name in rows}
+
+
+def unplaced(connection: Connection) -> tuple[list[Name], dict[ContentId, list[tuple[int, int]]]]:
+    """Current names of contents that are not wholly in pieces, by directory and name; and the ranges already placed."""
+    placed = select(_p.content, func.sum(_p.length).label("bytes")).group_by(_p.content).subquery()
+    c = schema.content.c
+    todo = (
+        select(c.id)
+        .outerjoin_from(schema.content, placed, placed.c.content == c.id)
+        .where(func.coalesce(placed.c.bytes, 0) < c.size)
+    )
+    names = list(_names(connection, _e.content.in_(todo)))
+    ranges: dict[ContentId, list[tuple[int, int]]] = {}
+    rows = select(_p.content, _p.start, _p.length).where(_p.content.in_(todo)).order_by(_p.content, _p.start)
+    for row in connection.execute(rows):
+        ranges.setdefault(ContentId(row.content), []).append((row.start, row.length))
+    return names, ranges
+
+
+def uncarried(connection: Connection) -> list[Name]:
+    """Current entries without content that no disc was chosen for, by directory and name."""
+    return list(_names(connection, _e.content.is_(None), _e.carrier.is_(None), _e.parent != 0))
+
+
+def totals(connection: Connection) -> Totals:
+    """For the size of the whole catalogue on a disc."""
+    entries, name_bytes = connection.execute(select(func.count(), func.sum(func.length(_e.name)))).one()
+    contents = connection.execute(select(func.count()).select_from(schema.content)).scalar_one()
+    return Totals(entries, name_bytes or 0, contents)
+
+
+def any_segment(connection: Connection) -> bool:
+    """Whether the archive has a segment."""
+    return connection.execute(select(_s.id).limit(1)).first() is not None
+
+
+def next_segment(connection: Connection) -> int:
+    """The number after the highest ever used."""
+    highest = connection.execute(select(func.max(_s.id))).scalar() or 0
+    burned = connection.execute(select(func.max(schema.disc.c.segment))).scalar() or 0
+    return int(max(highest, burned)) + 1
+
+
+def add_segment(connection: Connection, planned: Planned, pieces: Sequence[tuple[ContentId, int, int]]) -> None:
+    """Record a plan for one disc: its pieces are (content, start, length)."""
+    connection.execute(
+        insert(schema.segment).values(
+            id=planned.id,
+            label=planned.label,
+            state=planned.state,
+            media=planned.media,
+            capacity=planned.capacity,
+            planned_bytes=planned.planned_bytes,
+            payload_bytes=sum(length for _, _, length in pieces),
+            created_ns=planned.created_ns,
+        )
+    )
+    if pieces:
+        rows = [{"content": c, "segment": planned.id, "start": s, "length": n} for c, s, n in pieces]
+        connection.execute(insert(schema.piece), rows)
+
+
+def carry(connection: Connection, names: Iterable[Name], segment: int) -> None:
+    """Say which segment's disc carries these entries (0: the next catalogue)."""
+    rows = [{"b_parent": n.parent, "b_name": n.name, "b_since": n.since, "b_carrier": segment} for n in names]
+    if rows:
+        key = and_(_e.parent == bindparam("b_parent"), _e.name == bindparam("b_name"), _e.since == bindparam("b_since"))
+        connection.execute(update(schema.entry).where(key).values(carrier=bindparam("b_carrier")), rows)
+
+
+def segments(connection: Connection, *states: SegmentState) -> list[Planned]:
+    """Segments in these states (all if none is named), by number."""
+    query = select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns).order_by(_s.id)
+    if states:
+        query = query.where(_s.state.in_(states))
+    return [_planned(row) for row in connection.execute(query)]
+
+
+def segment(connection: Connection, number: SegmentId) -> Planned | None:
+    """One segment; None if there is none of that number."""
+    return next((found for found in segments(connection) if found.id == number), None)
+
+
+def pieces(connection: Connection, number: SegmentId) -> list[Piece]:
+    """The pieces of a segment, by content and start."""
+    c = schema.content.c
+    rows = (
+        select(_p.content, _p.start, _p.length, c.digest, c.size)
+        .join(schema.content, c.id == _p.content)
+        .where(_p.segment == number)
+        .order_by(_p.content, _p.start)
+    )
+    return [Piece(ContentId(r.content), r.start, r.length, r.digest, r.size) for r in connection.execute(rows)]
+
+
+def names_on(connection: Connection, number: SegmentId) -> list[Name]:
+    """Current names of the contents that have a piece on the segment, by directory and name."""
+    return list(_names(connection, _e.content.in_(select(_p.content).where(_p.segment == number))))
+
+
+def carried_by(connection: Connection, number: SegmentId) -> list[Name]:
+    """Current entries without content that its disc carries, by directory and name."""
+    return list(_names(connection, _e.content.is_(None), _e.carrier == number))
+
+
+def discs_of(connection: Connection, number: SegmentId) -> list[DiscState]:
+    """The states of all burn attempts of a segment."""
+    c = schema.disc.c
+    return [DiscState(row.state) for row in connection.execute(select(c.state).where(c.segment == number))]
+
+
+def forget_image(connection: Connection, number: SegmentId) -> None:
+    """Back to planned: its image is being built anew."""
+    connection.execute(
+        update(schema.segment)
+        .where(_s.id == number)
+        .values(state=SegmentState.PLANNED, image_size=None, image_digest=None)
+    )
+    connection.execute(update(schema.piece).where(_p.segment == number).values(sector=None))
+
+
+def leave_out(connection: Connection, number: SegmentId, lost: Iterable[ContentId]) -> None:
+    """Take contents off a segment; the next plan places them again."""
+    for content in lost:
+        connection.execute(delete(schema.piece).where(_p.segment == number, _p.content == content))
+    rest = select(func.coalesce(func.sum(_p.length), 0)).where(_p.segment == number).scalar_subquery()
+    connection.execute(update(schema.segment).where(_s.id == number).values(payload_bytes=rest))
+
+
+def drop_if_empty(connection: Connection, number: SegmentId) -> None:
+    """Remove a segment that nothing refers to any more."""
+    used = (
+        select(_p.segment).where(_p.segment == number),
+        select(_e.ino).where(_e.carrier == number),
+        select(schema.disc.c.id).where(schema.disc.c.segment == number),
+        select(schema.job.c.id).where(schema.job.c.segment == number),
+    )
+    if not any(connection.execute(query.limit(1)).first() for query in used):
+        connection.execute(delete(schema.segment).where(_s.id == number))
+
+
+def imaged(
+    connection: Connection, number: SegmentId, *, size: int, digest: bytes, sectors: Mapping[tuple[ContentId, int], int]
+) -> None:
+    """Record an image: its size and digest, and the first sector of each piece by (content, start)."""
+    connection.execute(
+        update(schema.segment)
+        .where(_s.id == number)
+        .values(state=SegmentState.IMAGED, image_size=size, image_digest=digest)
+    )
+    rows = [{"b_content": content, "b_start": start, "b_sector": at} for (content, start), at in sectors.items()]
+    if rows:
+        key = and_(_p.content == bindparam("b_content"), _p.segment == number, _p.start == bindparam("b_start"))
+        connection.execute(update(schema.piece).where(key).values(sector=bindparam("b_sector")), rows)
+
+
+def whole_catalogue(connection: Connection) -> Iterator[bytes]:
+    """Everything that names, bytes and discs are known by, one JSON line per row, for a disc to carry.
+
+    Bytes of names that are no UTF-8 appear as U+DC80 to U+DCFF, digests in hexadecimal.
+    """
+    columns = {
+        schema.archive: None,
+        schema.source: None,
+        schema.snapshot: None,
+        schema.segment: None,
+        schema.disc: None,
+        schema.content: None,
+        schema.entry: {"shown", "ctime_ns", "src_dev", "src_ino"},
+        schema.piece: None,
+    }
+    yield json.dumps({"format": "odarchive catalogue", "version": 1}).encode() + b"\n"
+    for table, without in columns.items():
+        wanted = [column for column in table.c if column.name not in (without or ())]
+        for row in connection.execute(select(*wanted).order_by(*table.primary_key).execution_options(yield_per=1000)):
+            values = {column.name: _plain(column.name, value) for column, value in zip(wanted, row, strict=True)}
+            line = {"table": table.name, **{key: value for key, value in values.items() if value is not None}}
+            yield json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def _plain(column: str, value: Any) -> Any:  # noqa: ANN401  whatever a column holds
+    if not isinstance(value, bytes):
+        return value
+    return value.hex() if "digest" in column else value.decode("utf-8", "surrogateescape")
+
+
+def _planned(row: Any) -> Planned:  # noqa: ANN401  a row of the query above
+    return Planned(
+        SegmentId(row.id),
+        row.label,
+        SegmentState(row.state),
+        row.media,
+        row.capacity,
+        row.planned_bytes,
+        row.created_ns,
+    )
+
+
+def _names(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[Name]:
+    snapshot = schema.snapshot.c
+    incomplete = select(snapshot.id).where(snapshot.state != SnapshotState.COMPLETE)
+    rows = (
+        select(
+            _e.parent,
+            _e.name,
+            _e.ino,
+            _e.mode,
+            _e.uid,
+            _e.gid,
+            _e.size,
+            _e.mtime_ns,
+            _e.content,
+            _e.target,
+            _e.since,
+            func.coalesce(snapshot.finished_ns, 0),
+        )
+        .outerjoin_from(schema.entry, schema.snapshot, snapshot.id == _e.since)
+        .where(_e.since.not_in(incomplete), or_(_e.until.is_(None), _e.until.in_(incomplete)), *conditions)
+        .order_by(_e.parent, _e.name)
+    )
+    for row in connection.execute(rows):
+        values: tuple[Any, ...] = tuple(row)
+        yield Name(*values)

@@ -1,0 +1,181 @@
+"""What belongs on the disc of a segment: names, directories, links, and where bytes can be read.
+
+A content gets all names that were current when the plan was made, since these are what the plan has room for. If all of
+them are gone by now (the file was moved), the first of its present names takes their place.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from stat import S_IMODE, S_ISDIR, S_ISLNK
+
+from sqlalchemy import Connection
+
+from odarchive.catalogue import plans
+from odarchive.catalogue.plans import Name, Piece, Planned
+from odarchive.errors import SourceMissing
+from odarchive.image.assemble import FileNode, Node, SourcePath
+from odarchive.image.sources import Expected, Unreadable, open_first, range_digest
+from odarchive.image.spec import Attributes
+from odarchive.model import ROOT_INO, ContentId, Ino
+
+Opener = Callable[[], int]
+
+
+@dataclass(slots=True)
+class Selection:
+    """What one disc is to carry. ``names`` has at least one name for each content that can be read."""
+
+    segment: Planned
+    facts: Mapping[str, str]
+    pieces: list[Piece]
+    names: dict[ContentId, list[Name]]
+    carried: list[Name]
+    paths: dict[Ino, SourcePath]
+    """Of every current directory."""
+    directories: Mapping[Ino, Name]
+    sources: Mapping[bytes, bytes]
+
+    def is_empty(self, lost: Iterable[ContentId]) -> bool:
+        """Whether nothing is left for the disc."""
+        gone = set(lost)
+        return not self.carried and all(piece.content in gone for piece in self.pieces)
+
+    def path_of(self, content: ContentId) -> bytes:
+        """A path for messages."""
+        names = self.names.get(content)
+        return b"/".join(self.path(names[0])) if names else b"content %d" % content
+
+    def path(self, name: Name) -> SourcePath:
+        """The source's name and what is below it."""
+        return (*self.paths[name.parent], name.name)
+
+    def opener(self, content: ContentId) -> Opener:
+        """Opens the first of its names that still is what was scanned; raises Unreadable if none is."""
+        candidates = []
+        for name in self.names.get(content, []):
+            source, *below = self.path(name)
+            if source in self.sources and below:
+                candidates.append((self.sources[source], b"/".join(below), Expected(name.size, name.mtime_ns)))
+        return lambda: open_first(candidates)
+
+    def unreadable(self) -> dict[ContentId, str]:
+        """Contents that no name leads to any more, and why; opens each file once, reads nothing."""
+        lost: dict[ContentId, str] = {}
+        for content in dict.fromkeys(piece.content for piece in self.pieces):
+            try:
+                os.close(self.opener(content)())
+            except Unreadable as error:
+                lost[content] = str(error)
+        return lost
+
+    def require_sources(self) -> None:
+        """See that the sources' directories are there before any file counts as gone.
+
+        Raises:
+            SourceMissing: one is not there or is empty, as the mount point of a drive that is not connected.
+        """
+        for source in sorted({self.path(name)[0] for names in self.names.values() for name in names}):
+            root = self.sources.get(source, b"")
+            try:
+                there = any(True for _ in os.scandir(root))
+            except OSError:
+                there = False
+            if not there:
+                raise SourceMissing(
+                    f"{os.fsdecode(root)!r}, the place of source {os.fsdecode(source)!r}, is not there or empty; "
+                    "connect its drive or scan it again"
+                )
+
+    def range_digest(self, piece: Piece) -> bytes:
+        """BLAKE3 of the bytes of a piece. Reads the whole file if the piece is a part of it, to know it is right.
+
+        Raises:
+            Unreadable: the file is not what was scanned.
+        """
+        if (piece.start, piece.length) == (0, piece.size):
+            return piece.digest
+        descriptor = self.opener(piece.content)()
+        try:
+            return range_digest(descriptor, piece.start, piece.length, piece.size, piece.digest)
+        finally:
+            os.close(descriptor)
+
+    def file_nodes(self, lost: Iterable[ContentId]) -> Iterator[FileNode]:
+        """Every name of every file, empty ones included."""
+        gone = set(lost)
+        ranges: dict[ContentId, list[tuple[int, int]]] = {}
+        digests: dict[ContentId, bytes] = {}
+        for piece in self.pieces:
+            if piece.content not in gone:
+                ranges.setdefault(piece.content, []).append((piece.start, piece.length))
+                digests[piece.content] = piece.digest
+        for content, found in ranges.items():
+            for name in self.names[content]:
+                yield FileNode(self._node(name), name.size, digests[content], tuple(found))
+        for name in self.carried:
+            if not S_ISDIR(name.mode) and not S_ISLNK(name.mode):
+                yield FileNode(self._node(name), 0, None, ())
+
+    def links(self) -> list[Node]:
+        """The symlinks it carries."""
+        return [self._node(name) for name in self.carried if S_ISLNK(name.mode)]
+
+    def directory_nodes(self, leaves: Iterable[Node]) -> list[Node]:
+        """The directories it carries, and all that lead to them and to the leaves."""
+        wanted: set[SourcePath] = set()
+        own = {self.paths[name.ino] for name in self.carried if name.ino in self.paths}
+        for path in [*own, *(node.path[:-1] for node in leaves)]:
+            while path and path not in wanted:
+                wanted.add(path)
+                path = path[:-1]  # noqa: PLW2901  climbing to the root
+        by_path = {path: ino for ino, path in self.paths.items() if path in wanted}
+        return [self._node(self.directories[by_path[path]]) for path in sorted(wanted)]
+
+    def attributes(self, name: Name) -> Attributes:
+        """What a file system keeps of it."""
+        return Attributes(S_IMODE(name.mode), name.uid, name.gid, name.mtime_ns)
+
+    def _node(self, name: Name) -> Node:
+        return Node(self.path(name), self.attributes(name), name.ino, name.target)
+
+
+def select_segment(connection: Connection, segment: Planned) -> Selection:
+    """Read everything about a segment."""
+    directories = plans.directories(connection)
+    paths = _paths(directories)
+    names: dict[ContentId, list[Name]] = {}
+    for name in plans.names_on(connection, segment.id):
+        if name.content is not None and name.parent in paths:
+            names.setdefault(name.content, []).append(name)
+    planned = {content: _planned(found, segment.created_ns) for content, found in names.items()}
+    carried = [name for name in plans.carried_by(connection, segment.id) if name.parent in paths]
+    return Selection(
+        segment=segment,
+        facts=plans.facts(connection),
+        pieces=plans.pieces(connection, segment.id),
+        names=planned,
+        carried=carried,
+        paths=paths,
+        directories=directories,
+        sources=plans.sources(connection),
+    )
+
+
+def _planned(names: list[Name], created_ns: int) -> list[Name]:
+    return [name for name in names if name.scanned_ns <= created_ns] or names[:1]
+
+
+def _paths(directories: Mapping[Ino, Name]) -> dict[Ino, SourcePath]:
+    """Paths of directories from the root on; the root's is empty."""
+    paths: dict[Ino, SourcePath] = {ROOT_INO: ()}
+    for ino in directories:
+        chain = []
+        at = ino
+        while at not in paths and at in directories:
+            chain.append(at)
+            at = directories[at].parent
+        if at in paths:
+            for below in reversed(chain):
+                paths[below] = (*paths[directories[below].parent], directories[below].name)
+    return paths
