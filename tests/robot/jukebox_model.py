@@ -40,7 +40,18 @@ from robot.ports import (
 )
 
 SLOTS, DRIVES = 6, 2
-FAULTS = ["mute-before", "mute-after", "unknown-after", "held", "fault-before", "fault-after", "hang", "lie", "busy"]
+FAULTS = [
+    "mute-before",
+    "mute-after",
+    "unknown-after",
+    "held",
+    "fault-before",
+    "fault-after",
+    "hang",
+    "late",
+    "lie",
+    "busy",
+]
 
 
 class Crash(BaseException):
@@ -63,6 +74,8 @@ class World:
     faults: dict[int, str] = field(default_factory=dict)
     fired: list[str] = field(default_factory=list)
     moves: int = 0
+    late: tuple[float, Element] | None = None
+    """When the arm, still on its way, sets its disc down, and where."""
 
     @classmethod
     def with_discs(cls, count: int, **more: object) -> "World":
@@ -130,8 +143,12 @@ class ModelChanger:
             raise Crash
         if kind is not None and kind.startswith("mute"):
             raise CommunicationLost("mute")
+        if self.world.late is not None and trio.current_time() >= self.world.late[0]:
+            self.world.put(self.world.late[1])
+            self.world.late = None
+        state = self.world.state if self.world.late is None else MachineState.BUSY
         elements = tuple(ElementState(element, self.world.fill(element)) for element in self.world.places)
-        return MachineStatus(self.world.state, elements, self.world.moves)
+        return MachineStatus(state, elements, self.world.moves)
 
     async def move(self, source: Element, destination: Element) -> None:
         kind = self.world.fault()
@@ -146,6 +163,9 @@ class ModelChanger:
             raise PickFailed("cannot set down", held=True)
         if kind == "crash":
             raise Crash
+        if kind == "late":
+            self.world.late = trio.current_time() + 12, destination
+            raise CommunicationLost("mute")
         self.world.put(destination)
         self.world.moves += 1
         await self._after(kind)

@@ -82,6 +82,8 @@ async def test_refusals_leave_no_trace(rig, autojump_clock):
     before = len(rig.journal.rows)
     with pytest.raises(DestinationFull, match="slot 1"):
         await rig.jukebox.load(SlotId(2), DriveId(0))
+    with pytest.raises(DestinationFull, match="slot 1"):
+        await rig.jukebox.load(SlotId(6), DriveId(0))  # not "already so": slot 6 is empty, but its disc is not there
     with pytest.raises(SourceEmpty):
         await rig.jukebox.load(SlotId(6), DriveId(1))
     with pytest.raises(DestinationFull):
@@ -254,6 +256,15 @@ async def test_a_cancel_lets_the_arm_finish(rig, autojump_clock):
     await rig.jukebox.load(SlotId(1), DriveId(0))
     assert rig.world.trays[0] is Tray.CLOSED
     assert rig.world.moves == 1
+
+
+async def test_an_arm_still_on_its_way_is_waited_for(rig, autojump_clock):
+    await rig.jukebox.start()
+    rig.world.faults = {rig.world.operations + 3: "late"}
+    await rig.jukebox.move(slot(1), slot(6))
+    assert rig.world.fired == ["late"]
+    assert rig.outcomes() == [MotionOutcome.DONE]
+    assert rig.world.places[slot(6)] == "disc 1"
 
 
 async def test_callers_queue_for_the_arm(rig, autojump_clock):
