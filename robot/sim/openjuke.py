@@ -134,8 +134,7 @@ class OpenJuke:
         if hello.session != self._session:
             self._session = hello.session
             self._highest = 0
-            self._motion = self._motion if self._is_moving() else None
-            if self._motion:
+            if self._motion:  # goes on if it still moves, but answers nobody any more
                 self._motion.command = Command(-1, self._motion.command.request)
         fields = (("version", str(VERSION)), ("session", f"{hello.session:08X}"), ("epoch", self.arm.epoch))
         return [Reply(number, Ok(fields))]

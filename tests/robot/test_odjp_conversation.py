@@ -124,6 +124,15 @@ async def test_a_session_is_forgotten_for_another_but_not_for_itself(autojump_cl
         assert world.at(slot(7)) == ("disc-0002",)
 
 
+async def test_an_answer_to_an_earlier_host_is_not_given_to_a_new_one(autojump_clock, tmp_path):
+    async with terminal(World.create(tmp_path, slots=9, blanks=[1])) as person:
+        await person.type("1 HELLO 1 0000000A")
+        await person.type("2 INIT", 30)
+        assert await person.type("3 MOVE S1 S5", 30) == ["3 ACK", "3 OK"]
+        await person.type("1 HELLO 1 0000000B")
+        assert await person.type("3 MOVE S1 S5", 30) == ["3 ACK", "3 ERR SourceEmpty"]
+
+
 async def test_damaged_and_unknown_lines_are_answered_and_change_nothing(autojump_clock, tmp_path):
     async with terminal(World.create(tmp_path, slots=9, blanks=[1])) as person:
         await person.stream.send(b">1 HELLO 1 0000000A*0000\n")
