@@ -14,13 +14,13 @@ from typing import Generic, TypeVar
 from odarchive.image.bridge.errors import SourceError
 from odarchive.image.bridge.layout import Layout
 from odarchive.image.bridge.sectors import SECTOR
-from odarchive.image.bridge.sink import Hasher, Sink
+from odarchive.image.bridge.sink import Hasher, NewHasher, Sink
 from odarchive.image.bridge.tree import FILE, NodeId
 
 S = TypeVar("S")
 
 _SMALL = 65536
-_ZEROS = memoryview(bytes(SECTOR))
+_ZEROS = bytes(SECTOR)
 
 Opener = Callable[[S], int | Iterable[bytes]]
 """Opens a source: a descriptor at the first byte, closed by `emit`; or the bytes in pieces of any size.
@@ -61,8 +61,8 @@ class Options:
         progress: Called after every write with the bytes written so far; may raise to cancel.
     """
 
-    file_hash: Callable[[], Hasher] = hashlib.sha256
-    image_hash: Callable[[], Hasher] | None = None
+    file_hash: NewHasher = hashlib.sha256
+    image_hash: NewHasher | None = None
     progress: Callable[[int], None] | None = None
 
 
@@ -123,11 +123,8 @@ class DataRegion(Generic[S]):
         self._whole(node, data)
 
     def _whole(self, node: NodeId, data: bytes) -> None:
-        self._sink.put(data)
-        self._sink.put(_ZEROS[: -len(data) % SECTOR])
-        hasher = self._new()
-        hasher.update(data)
-        self._written.record(node, hasher.digest())
+        self._sink.put(data.ljust(-(-len(data) // SECTOR) * SECTOR, b"\0"))
+        self._written.record(node, self._new(data).digest())
 
     def _stream(self, node: NodeId, fd: int) -> None:
         hasher, left = self._new(), self._layout.tree.size[node]

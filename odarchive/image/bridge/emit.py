@@ -68,7 +68,7 @@ def emit(
     return written
 
 
-def _regions(layout: Layout[S]) -> Iterator[tuple[int, Iterable[bytes | memoryview]]]:
+def _regions(layout: Layout[S]) -> Iterator[tuple[int, Iterable[bytes]]]:
     """The metadata: first sector and bytes of each region, in order."""
     identity, counts = layout.volume.identity, _counts(layout)
     main, reserve = (udf_volume.volume_sequence(s, identity, counts) for s in (MAIN_SEQUENCE, RESERVE_SEQUENCE))

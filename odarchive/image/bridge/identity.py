@@ -103,8 +103,8 @@ def stamp(image: int, identity: Identity) -> None:
 
 def _restamped(read: ReadSectors, identity: Identity) -> Iterator[tuple[int, bytes]]:
     iso = _iso_primary(read)
-    if iso is None:
-        raise ParseError("no ISO 9660 primary volume descriptor; only an image of this writer can be stamped")
+    if iso is None or udf.IMPLEMENTATION not in _sector(read, MAIN_SEQUENCE):
+        raise ParseError("this image has no descriptors of this writer; only its own images can be stamped")
     when = divmod(identity.created_ns, 1_000_000_000)
     long_stamp = iso_long_stamp(*when)
     yield (
@@ -132,7 +132,7 @@ def _redone(
 ) -> bytes:
     data = _sector(read, sector)
     at = sector if location is None else location
-    if _tag(data, at) != identifier or udf.IMPLEMENTATION not in data[:512]:
+    if _tag(data, at) != identifier:
         raise ParseError(f"sector {sector} is not what this writer puts there; only an image of it can be stamped")
     body = _patched(data, *changes)[16:512]
     return udf.tagged(identifier, body, at).ljust(SECTOR, b"\0")

@@ -18,7 +18,7 @@ from odarchive.image.bridge.iso_volume import both32
 from odarchive.image.bridge.sectors import SECTOR
 from odarchive.image.bridge.shape import Shape
 from odarchive.image.bridge.stamps import iso_stamp
-from odarchive.image.bridge.tree import DIRECTORY, ROOT, SYMLINK
+from odarchive.image.bridge.tree import FILE, ROOT, SYMLINK
 
 S = TypeVar("S")
 
@@ -34,6 +34,11 @@ _ROOT_DOT_BYTES = _DOT_BYTES + len(rr.SP) + rr.CE_BYTES + 1
 _FILE_TAIL, _DIRECTORY_TAIL, _DOT_TAIL = b"\0\0\0\1\0\0\1\x0b", b"\2\0\0\1\0\0\1\x08", b"\2\0\0\1\0\0\1\1"
 _MULTI_TAIL = b"\x80" + _FILE_TAIL[1:]
 _TYPES = (stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK)  # by kind of node
+# of a file's record by the length of its name: the record's length, the head of NM, the pad byte
+_FRAMES = [
+    (bytes(((_FILE_BASE + 6 + n) & ~1, 0)), b"NM" + bytes((5 + n, 1, 0)), b"\0" * ((5 + n) & 1))
+    for n in range(_INLINE_NAME + 1)
+]
 _px_head = lru_cache(maxsize=4096)(rr.px_head)
 
 
@@ -91,19 +96,34 @@ class IsoDirectories(Generic[S]):
         tree = self._tree
         kind, nodes = tree.kind, tree.entry_node
         yield from self._dots(directory, extents)
-        position = 0
-        files = False
-        for entry in self._shape.entries(directory):
-            node = nodes[entry]
-            if kind[node] == DIRECTORY:
-                yield self._subdirectory(entry, b"D%07d\0" % position, extents, area)
-            else:
-                if not files:
-                    position, files = 0, True
-                yield from self._file(entry, b"F%07d.;1" % position, extents, area)
-            position += 1
+        entries, subdirectories = self._shape.entries(directory), self._shape.subdirectory_count[directory]
+        for position, entry in enumerate(entries[:subdirectories]):
+            yield self._subdirectory(entry, b"D%07d\0" % position, extents, area)
+        seconds, sizes, names, modes, owners, groups = (
+            tree.seconds,
+            tree.size,
+            tree.entry_name,
+            tree.mode,
+            tree.uid,
+            tree.gid,
+        )
+        first, links, numbers = extents.first, tree.links, self._shape.number
+        for position, entry in enumerate(entries[subdirectories:]):
+            node, name = nodes[entry], names[entry]
+            size, length = sizes[node], len(name)
+            if kind[node] != FILE or length > _INLINE_NAME or size > MAX_SECTION:
+                yield from self._rare(entry, b"F%07d.;1" % position, extents, area)
+                continue
+            stamp = iso_stamp(seconds[node])
+            attributes = _px_head(modes[node] | stat.S_IFREG, links[node], owners[node], groups[node])
+            start, identifier = both32(first[node]), b"F%07d.;1" % position
+            head, name_head, pad = _FRAMES[length]
+            yield b"".join(
+                (head, start, both32(size), stamp, _FILE_TAIL, identifier,
+                 attributes, both32(numbers[node] + 1), rr.TF_HEAD, stamp, name_head, name, pad)
+            )  # fmt: skip
 
-    def _file(self, entry: int, identifier: bytes, extents: IsoExtents, area: rr.ContinuationArea) -> Iterator[bytes]:
+    def _rare(self, entry: int, identifier: bytes, extents: IsoExtents, area: rr.ContinuationArea) -> Iterator[bytes]:
         tree = self._tree
         node = tree.entry_node[entry]
         stamp = iso_stamp(tree.seconds[node])
@@ -143,10 +163,10 @@ class IsoDirectories(Generic[S]):
     def _attributes(self, node: int, links: int) -> bytes:
         tree = self._tree
         mode = tree.mode[node] | _TYPES[tree.kind[node]]
-        return _px_head(mode, links, tree.uid[node], tree.gid[node]) + both32(node + 1)
+        return _px_head(mode, links, tree.uid[node], tree.gid[node]) + both32(self._shape.number[node] + 1)
 
     def _directory_attributes(self, node: int) -> bytes:
-        links = 2 + len(self._shape.subdirectories(node))
+        links = 2 + self._shape.subdirectory_count[node]
         return self._attributes(node, links) + rr.TF_HEAD + self._stamp(node)
 
     def _area(self, directory: int, first: int) -> rr.ContinuationArea:

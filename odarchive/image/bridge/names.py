@@ -35,6 +35,7 @@ class Reason(enum.StrEnum):
     SYMLINK = "symlink-left-out"
     TARGET = "symlink-target-normalised"
     TIME = "time-out-of-range"
+    TIME_IN_LINUX = "time-right-on-disc-but-wraps-in-linux-before-6.15"
 
 
 def cs0(name: str) -> bytes:

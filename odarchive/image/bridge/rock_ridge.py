@@ -4,7 +4,9 @@ Not for the directory records around them (`isodir`).
 
 Facts: SUSP 1.12 (SP, CE, ER), RRIP 1.12 (PX of 44 bytes with a file serial number, TF, NM, SL). Every inode has its own
 serial number and the names of a hard link share it: libarchive takes equal numbers for hard links. TF holds the
-modification time in 7 bytes. A continuation area stays inside one sector, or Linux (fs/isofs/rock.c) drops it.
+modification time in 7 bytes. Readers' limits: xorriso refuses an image with a symlink target over 1,023 bytes, isoinfo
+crashes on it; Linux and libarchive read 4,095. A continuation area stays inside one sector, or Linux
+(fs/isofs/rock.c) drops it.
 """
 
 from collections.abc import Iterator

@@ -27,6 +27,8 @@ class Shape(Generic[S]):
         walk: Directories, each before its subdirectories, subtrees contiguous.
         levels: Directories level by level, as path tables want them.
         home: Per node the entry that stands for it: the first one met on the walk.
+        subdirectory_count: Per node; 0 for all but directories.
+        number: Per node its place on the walk, the root's is 0: what inode numbers on the disc are made from.
 
     Raises:
         LayoutError: Two entries of a directory have one name.
@@ -37,9 +39,11 @@ class Shape(Generic[S]):
         self.order = _sorted_entries(tree)
         self._begin = _spans(tree)
         self._refuse_duplicates()
+        self.subdirectory_count = _subdirectory_counts(tree)
         self.walk = self._walk()
         self.levels = self._levels()
         self.home = self._homes()
+        self.number = self._numbers()
 
     def entries(self, directory: int) -> array[int]:
         """The entries of a directory, in order."""
@@ -47,14 +51,8 @@ class Shape(Generic[S]):
 
     def subdirectories(self, directory: int) -> list[int]:
         """The nodes of a directory's subdirectories, in order."""
-        found: list[int] = []
-        kind, nodes = self.tree.kind, self.tree.entry_node
-        for i in range(self._begin[directory], self._begin[directory + 1]):
-            node = nodes[self.order[i]]
-            if kind[node] != DIRECTORY:
-                break
-            found.append(node)
-        return found
+        begin, nodes = self._begin[directory], self.tree.entry_node
+        return [nodes[e] for e in self.order[begin : begin + self.subdirectory_count[directory]]]
 
     def homes(self) -> Iterator[int]:
         """Every node but the root, once, on the walk, in the order of its directory's entries."""
@@ -114,12 +112,26 @@ class Shape(Generic[S]):
                     home[nodes[entry]] = entry
         return home
 
+    def _numbers(self) -> array[int]:
+        number = array("I", [0]) * len(self.tree.kind)
+        for place, node in enumerate(self.homes(), 1):
+            number[node] = place
+        return number
+
 
 def _sorted_entries(tree: Tree[S]) -> array[int]:
     entries = sorted(range(len(tree.entry_name)), key=tree.entry_name.__getitem__)
     kind, nodes, parents = tree.kind, tree.entry_node, tree.entry_parent
     entries.sort(key=lambda e: parents[e] * 2 + (kind[nodes[e]] != DIRECTORY))
     return array("I", entries)
+
+
+def _subdirectory_counts(tree: Tree[S]) -> array[int]:
+    counts = array("I", [0]) * len(tree.kind)
+    for parent, node in zip(tree.entry_parent, tree.entry_node, strict=True):
+        if tree.kind[node] == DIRECTORY:
+            counts[parent] += 1
+    return counts
 
 
 def _spans(tree: Tree[S]) -> array[int]:

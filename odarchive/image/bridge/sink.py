@@ -35,6 +35,13 @@ class Hasher(Protocol):
         """The digest of what was taken."""
 
 
+class NewHasher(Protocol):
+    """What hashlib.sha256 and blake3.blake3 are."""
+
+    def __call__(self, data: bytes = b"", /) -> Hasher:
+        """A hasher that has taken these bytes."""
+
+
 class ByteWriter(Protocol):
     """A file object opened for writing bytes; a short count from ``write`` is completed."""
 
@@ -75,11 +82,16 @@ class Sink:
 
     def extend(self, parts: Iterable[bytes | memoryview]) -> None:
         """Take many small parts."""
+        append = self._parts.append
+        pending = self._pending
         for part in parts:
-            self._parts.append(part)
-            self._pending += len(part)
-            if self._pending >= CHUNK:
+            append(part)
+            pending += len(part)
+            if pending >= CHUNK:
+                self._pending = pending
                 self.flush()
+                pending = 0
+        self._pending = pending
 
     def buffer(self) -> bytearray:
         """A free buffer of 1 MiB; hand it back through `put_buffer` or `release`."""

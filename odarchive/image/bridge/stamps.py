@@ -25,6 +25,11 @@ def in_iso_range(seconds: int) -> bool:
     return _ISO_FIRST <= seconds <= _ISO_LAST
 
 
+def in_old_linux_range(seconds: int) -> bool:
+    """Whether isofs of Linux before 6.15 shows this time: its iso_date answers 32 bits (measured on 6.1)."""
+    return -(1 << 31) <= seconds < 1 << 31
+
+
 def in_udf_range(seconds: int) -> bool:
     """Whether UDF's form holds this time: years 1 to 9999."""
     return _FIRST_DAY * 86400 <= seconds < (_LAST_DAY + 1) * 86400

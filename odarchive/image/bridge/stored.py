@@ -10,11 +10,14 @@ from odarchive.image.bridge import names as n
 from odarchive.image.bridge.rock_ridge import target_survives
 from odarchive.image.bridge.sectors import VolumeInfo
 from odarchive.image.bridge.shape import Shape
-from odarchive.image.bridge.stamps import in_iso_range, in_udf_range
+from odarchive.image.bridge.stamps import in_iso_range, in_old_linux_range, in_udf_range
 from odarchive.image.bridge.tree import EntryId, Tree
 from odarchive.image.bridge.udf_nodes import path_components
 
 S = TypeVar("S")
+
+
+_NAME_KEPT = frozenset({n.Reason.TIME, n.Reason.TIME_IN_LINUX, n.Reason.TARGET})
 
 
 class NameChange(NamedTuple):
@@ -49,7 +52,7 @@ class Stored:
         out = []
         for entry, view, reason in self.reasons:
             gone = reason is n.Reason.SYMLINK
-            kept = reason in {n.Reason.TIME, n.Reason.TARGET}
+            kept = reason in _NAME_KEPT
             mapped = self.udf_identifiers if view is n.View.UDF else self.rock_ridge_names
             name = self.names[entry] if not kept and not gone else shape.tree.entry_name[entry]
             if kept and entry in mapped:
@@ -108,10 +111,12 @@ def _symlinks(shape: Shape[S], volume: VolumeInfo, out: Stored) -> None:
 
 def _times(shape: Shape[S], left_out: set[int], out: Stored) -> None:
     tree = shape.tree
-    late = {node for node in range(1, len(tree.kind)) if not in_iso_range(tree.seconds[node])}
+    late = {node for node, seconds in enumerate(tree.seconds) if not in_old_linux_range(seconds)}
     for entry in _entries_of(tree, late):
-        out.reasons.append((entry, n.View.ROCK_RIDGE, n.Reason.TIME))
-        if entry not in left_out and not in_udf_range(tree.seconds[tree.entry_node[entry]]):
+        seconds = tree.seconds[tree.entry_node[entry]]
+        reason = n.Reason.TIME_IN_LINUX if in_iso_range(seconds) else n.Reason.TIME
+        out.reasons.append((entry, n.View.ROCK_RIDGE, reason))
+        if entry not in left_out and not in_udf_range(seconds):
             out.reasons.append((entry, n.View.UDF, n.Reason.TIME))
 
 

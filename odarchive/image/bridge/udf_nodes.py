@@ -43,9 +43,9 @@ class FileEntry(NamedTuple):
     unique_id: int
 
 
-def unique_id(node: int) -> int:
-    """The unique id of a node: 0 for the root, 0-15 are reserved (UDF 3.2.1.1)."""
-    return node + FIRST_UNIQUE_ID if node else 0
+def unique_id(number: int) -> int:
+    """The unique id of the node with this number: 0 for the root, 1-15 are reserved (UDF 3.2.1.1)."""
+    return number + FIRST_UNIQUE_ID if number else 0
 
 
 @lru_cache(maxsize=4096)

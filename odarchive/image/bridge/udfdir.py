@@ -51,11 +51,12 @@ class UdfDirectories(Generic[S]):
             if kind[node] and home[node] == entry and (kind[node] == FILE or node in self._components):
                 yield node
 
-    def build(self, directory: int, places: UdfPlaces) -> Iterator[bytes | memoryview]:
+    def build(self, directory: int, places: UdfPlaces) -> Iterator[bytes]:
         """The directory's blocks, then its residents' file entries."""
         block, length = places.entry_block[directory], places.identifier_bytes[directory]
-        links = 1 + len(self._shape.subdirectories(directory))
-        yield from _block(udf.file_entry(block, self._attributes(directory, links), length, block + 1 + PARTITION))
+        links = 1 + self._shape.subdirectory_count[directory]
+        own = udf.file_entry(block, self._attributes(directory, links), length, block + 1 + PARTITION)
+        yield own.ljust(SECTOR, b"\0")
         yield from self._identifier_blocks(directory, places)
         yield bytes(-length % SECTOR)
         sizes, links_of = self._tree.size, self._tree.links
@@ -63,20 +64,18 @@ class UdfDirectories(Generic[S]):
             entry = self._attributes(node, links_of[node])
             at = places.entry_block[node]
             if node in self._components:
-                yield from _block(udf.symlink_entry(at, entry, self._components[node]))
+                yield udf.symlink_entry(at, entry, self._components[node]).ljust(SECTOR, b"\0")
             else:
-                data = udf.file_entry(at, entry, sizes[node], places.first_sector[node])
-                yield data
-                yield _ZEROS[len(data) :]
+                yield udf.file_entry(at, entry, sizes[node], places.first_sector[node]).ljust(SECTOR, b"\0")
 
     def _identifier_blocks(self, directory: int, places: UdfPlaces) -> Iterator[bytes]:
-        kind, block_of = self._tree.kind, places.entry_block
+        kind, block_of, number = self._tree.kind, places.entry_block, self._shape.number
         parent = self._tree.entry_parent[self._shape.home[directory]] if directory != ROOT else ROOT
         start = (block_of[directory] + 1) * SECTOR
-        yield udf.parent_identifier(start // SECTOR, (block_of[parent], udf.unique_id(parent)))
+        yield udf.parent_identifier(start // SECTOR, (block_of[parent], udf.unique_id(self._shape.number[parent])))
         at = start + udf.PARENT_FID
         for node, stored in self._identifiers(directory):
-            icb = (block_of[node], udf.unique_id(node))
+            icb = (block_of[node], udf.unique_id(number[node]))
             data = udf.file_identifier(at // SECTOR, stored, icb, directory=kind[node] == DIRECTORY)
             at += len(data)
             yield data
@@ -95,12 +94,6 @@ class UdfDirectories(Generic[S]):
         tree = self._tree
         stamp = udf_stamp(tree.seconds[node], tree.nanos[node])
         kind = udf.FILE_TYPES[tree.kind[node]]
-        return udf.FileEntry(kind, tree.mode[node], tree.uid[node], tree.gid[node], links, stamp, udf.unique_id(node))
-
-
-_ZEROS = memoryview(bytes(SECTOR))
-
-
-def _block(data: bytes) -> Iterator[bytes]:
-    yield data
-    yield bytes(-len(data) % SECTOR)
+        return udf.FileEntry(
+            kind, tree.mode[node], tree.uid[node], tree.gid[node], links, stamp, udf.unique_id(self._shape.number[node])
+        )
