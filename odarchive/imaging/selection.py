@@ -78,7 +78,8 @@ class Selection:
         for source in sorted({self.path(name)[0] for names in self.names.values() for name in names}):
             root = self.sources.get(source, b"")
             try:
-                there = any(True for _ in os.scandir(root))
+                with os.scandir(root) as names:
+                    there = next(names, None) is not None
             except OSError:
                 there = False
             if not there:
