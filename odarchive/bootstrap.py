@@ -184,9 +184,8 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
 
 
 def _drive(number: DriveId, drive: DriveConfig) -> Drive:
-    from robot.drives.sr import SrDrive  # noqa: PLC0415
-
     from robot.drives.file import FileDrive  # noqa: PLC0415
+    from robot.drives.sr import SrDrive  # noqa: PLC0415
 
     match drive.kind:
         case "file":

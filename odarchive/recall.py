@@ -17,10 +17,10 @@ from odarchive.catalogue import discs, jobs
 from odarchive.catalogue.discs import Disc
 from odarchive.demand import Demand, Want
 from odarchive.errors import DamageFound, NoSpace
-from odarchive.model import ContentId, DiscState, Extent, JobState, SegmentId
+from odarchive.model import ContentId, DiscState, Extent, JobState, SegmentId, SlotState
 from odarchive.readback import SectorReader
 from odarchive.workroom import Workroom
-from robot.errors import ReadFailed, RobotError
+from robot.errors import ReadFailed, RobotError, SourceEmpty
 from robot.ports import SECTOR
 
 CHUNK = 1 << 20
@@ -78,9 +78,29 @@ class Recaller:
                 return disc
             reasons.append(f"slot {disc.slot} should hold disc {disc.label} but the drive finds {found.describe()}")
             await room.note("wrong-disc", reasons[-1], disc=disc.id)
+        if reasons and (disc := await self._search(bay, segment)) is not None:
+            return disc
         why = "; ".join(reasons) or f"segment {segment} has no verified disc"
         for want in self._demand.on(segment):
             await self.fail(want, want.why or why)
+        return None
+
+    async def _search(self, bay: Bay, segment: SegmentId) -> Disc | None:
+        """Look into the slots of which it was once known what they hold and is not any more, one after the other."""
+        room = self._room
+        lost = (SlotState.UNKNOWN, SlotState.STALE)
+        for number, slot in sorted((await room.read(discs.slots)).items()):
+            if slot.state not in lost or number in room.claims - {bay.home}:
+                continue
+            try:
+                found = await bay.load(number)
+            except SourceEmpty:
+                await room.write(discs.place, number, SlotState.EMPTY, None, "the picker", now_ns=room.now_ns())
+                continue
+            wanted = found.disc is not None and found.disc.segment == segment
+            if found.disc is not None and wanted and found.disc.state in (DiscState.VERIFIED, DiscState.SUSPECT):
+                await room.note("found", f"disc {found.disc.label} was found in slot {number}", disc=found.disc.id)
+                return found.disc
         return None
 
     async def _extent(self, bay: Bay, reader: SectorReader, disc: Disc, want: Want, extent: Extent) -> None:

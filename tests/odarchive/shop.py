@@ -19,7 +19,7 @@ from odarchive.catalogue import archive as facts, discs, jobs
 from odarchive.catalogue.check import check
 from odarchive.catalogue.database import Catalogue
 from odarchive.journal import CatalogueJournal
-from odarchive.media import parse
+from odarchive.media import parse_medium as parse
 from odarchive.planning import make_plan
 from odarchive.scan import scan
 from odarchive.service.librarian import Librarian
@@ -31,7 +31,7 @@ from robot.jukebox import Jukebox
 from robot.ports import BurnReport, DriveId
 from robot.sim.faults import FaultPlan
 from robot.sim.openjuke import OpenJuke
-from robot.sim.world import World
+from robot.sim.world import DiscKind, World
 from robot.transport import memory_pair
 
 ARCHIVE_UUID = "00000000-0000-4000-8000-000000000001"
@@ -142,7 +142,7 @@ class Shop:
         make_plan(catalogue, parse(MEDIUM))
         with catalogue.write() as connection:
             jobs.enqueue_burns(connection, None, now_ns=0)
-        World.create(self.root / "world", slots=8, drives=2, blanks=blanks, capacity=parse(MEDIUM).capacity)
+        World.create(self.root / "world", slots=8, drives=2, blanks=blanks, kind=DiscKind(parse(MEDIUM).capacity))
 
     @asynccontextmanager
     async def life(self, *, at: int | None = None, moment: str = "after", faults=()) -> AsyncIterator[Librarian]:
