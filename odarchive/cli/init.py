@@ -75,7 +75,7 @@ def init(
         output.document({"archive": str(root), "uuid": identity})
         return
     output.line(f"archive made in {root}; its settings are in {root / 'archive.toml'}")
-    output.note(f"next: odarchive -a {root} scan PATH")
+    output.hint(f"next: odarchive -a {root} scan PATH")
 
 
 def _drive(text: str) -> tuple[str, str]:

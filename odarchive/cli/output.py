@@ -75,6 +75,12 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+def hint(text: str) -> None:
+    """What a person may do next; scripts and pipes are spared it."""
+    if sys.stdout.isatty():
+        note(text)
+
+
 def _encodable(text: str) -> str:
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -35,7 +35,7 @@ def plan(settings: Settings, media: str, dry_run: bool) -> None:
         output.line(f"{number:>5}  {segment.label:<32}  {payload:>8}  {fill:>4}  {segment.files} files")
     output.line(f"{len(result.segments)} discs for {output.size(result.new_bytes)} that are new")
     if result.segments and not dry_run:
-        output.note("next: odarchive burn all")
+        output.hint("next: odarchive burn all")
 
 
 def _document(result: "PlanResult", *, dry_run: bool) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """``odarchive scan``: record a file tree in the catalogue."""
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ _LISTED = 20
 def scan(settings: Settings, path: Path, name: str | None, one_file_system: bool, allow_empty: bool) -> int:
     """Record the tree under PATH: names, attributes and digests. Equal contents count once.
 
-    Sockets, pipes and devices are reported and left out. So are files that cannot be read; then the exit code is 1.
+    Sockets, pipes and devices are reported and left out. So is what cannot be read; then the exit code is 1.
     """
     from odarchive import scan as scanning  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.bootstrap import open_archive  # noqa: PLC0415
@@ -48,7 +49,17 @@ def scan(settings: Settings, path: Path, name: str | None, one_file_system: bool
             progress=moved,
         )
     _print(settings, result)
-    return ExitCode.WARNINGS if result.problem_count else ExitCode.OK
+    missed = any(not _is_special(os.path.join(os.fsencode(path), one.path)) for one in result.problems)
+    return ExitCode.WARNINGS if missed else ExitCode.OK
+
+
+def _is_special(path: bytes) -> bool:
+    """Whether there is something that no archive has bytes of: a socket, pipe or device."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
 def _print(settings: Settings, result: "ScanResult") -> None:

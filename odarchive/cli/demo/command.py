@@ -60,15 +60,20 @@ def _run(order: Order, places: Places, *, check: bool) -> None:
         up = stage.start(order, places, capacity, stack)
         if check:
             _prove(up)
-            return
-        _invite(up)
-        try:
-            while True:
-                up.check()
-                time.sleep(0.5)
-        except Ended:
-            stage.say("taking everything down")
+        else:
+            _stay(up)
     stage.say("everything is down: no process and no mount is left")
+
+
+def _stay(up: Stage) -> None:
+    """Until Ctrl-C, SIGTERM or SIGHUP."""
+    _invite(up)
+    try:
+        while True:
+            up.check()
+            time.sleep(0.5)
+    except Ended:
+        stage.say("taking everything down")
 
 
 def _prove(up: Stage) -> None:
