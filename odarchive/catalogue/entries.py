@@ -13,9 +13,13 @@ Concurrency: one Recorder per scan, one thread. Reads see what was flushed; ever
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from odarchive.catalogue.database import Catalogue, driver
+from odarchive.errors import OdarchiveError
 from odarchive.model import Ino, SnapshotId
 
 INCOMPLETE = "(SELECT id FROM snapshot WHERE state <> 'complete')"
@@ -185,6 +189,17 @@ class Recorder:
         self._waiting = 0
         for waiting in (self._contents, self._puts, self._closes, self._drops, self._refreshes, self._problems):
             waiting.clear()
+
+    def break_off(self) -> None:
+        """Keep what was read and say that it does not count.
+
+        Done as far as possible: if it fails too (disk full), the next scan finds a running snapshot and goes on in it
+        all the same.
+        """
+        with suppress(OdarchiveError, SQLAlchemyError, sqlite3.Error):
+            self.flush()
+            with self._catalogue.write() as connection:
+                driver(connection).execute("UPDATE snapshot SET state = 'aborted' WHERE id = ?", (self.snapshot,))
 
     def _write(self, raw: sqlite3.Connection) -> tuple[int, int]:
         new = (0, 0)

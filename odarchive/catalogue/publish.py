@@ -1,7 +1,7 @@
 """Sets ``entry.shown`` by the rule of ``shown``: after a verified disc, after a scan, or all anew.
 
 Call ``publish`` in the transaction that changes what qualifies: a disc verified (``segment``), a snapshot complete
-(``snapshot``), carriers set by a plan or anything else (neither: everything is recomputed).
+(``snapshot``), entries left to the next catalogue (``NEXT_CATALOGUE``), or anything else (everything is recomputed).
 """
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
@@ -24,6 +24,8 @@ from odarchive.catalogue.shown import (
 )
 from odarchive.model import SegmentId, SnapshotId
 
+NEXT_CATALOGUE = SegmentId(0)
+"""Carrier of entries without content that need no disc of their own."""
 MANY = 20_000
 """Names from which on recomputing everything (3 us an entry) beats looking at them one by one (30 us a name)."""
 
@@ -43,7 +45,8 @@ def publish(connection: Connection, segment: SegmentId | None = None, snapshot: 
 
     Args:
         connection: a write transaction.
-        segment: only this segment changed: a disc of it was just verified.
+        segment: only this segment changed: a disc of it was just verified; ``NEXT_CATALOGUE``: a plan just said of
+            entries without content that they ride with the next catalogue.
         snapshot: only this snapshot changed: it was just completed.
     """
     raw = driver(connection)
@@ -74,7 +77,8 @@ def _apply(raw: sqlite3.Connection, changes: list[Difference]) -> int:
 def _segment(raw: sqlite3.Connection, segment: SegmentId) -> tuple[int, _Names]:
     """Show at once what has one version only; returns how many and the names that need a closer look."""
     key = {"segment": segment}
-    if raw.execute(f"SELECT :segment IN {PROVEN}", key).fetchone()[0] == 0:
+    proven = segment == NEXT_CATALOGUE or raw.execute(f"SELECT :segment IN {PROVEN}", key).fetchone()[0]
+    if not proven:
         return 0, set(raw.execute(f"SELECT parent, name FROM entry WHERE {_CARRIES}", key))
     raw.execute("CREATE TEMP TABLE IF NOT EXISTS fresh (id INTEGER PRIMARY KEY)")
     raw.execute("DELETE FROM temp.fresh")
@@ -84,7 +88,7 @@ def _segment(raw: sqlite3.Connection, segment: SegmentId) -> tuple[int, _Names]:
     simple = f"{ready} AND shown = 0 AND {CURRENT} AND NOT {_OTHERS}"
     parents = raw.execute(f"SELECT DISTINCT parent FROM entry WHERE {simple}", key).fetchall()
     changed = raw.execute(f"UPDATE entry SET shown = 1 WHERE {simple}", key).rowcount
-    touched: _Names = set(raw.execute(f"SELECT parent, name FROM entry WHERE {ready} AND {_OTHERS}", key))
+    touched: _Names = set(raw.execute(f"SELECT parent, name FROM entry WHERE {ready} AND shown = 0 AND {_OTHERS}", key))
     for (parent,) in parents:
         touched |= _names_of(raw, parent)
     return changed, touched

@@ -1,4 +1,4 @@
-"""Sources and snapshots: claiming a name for a tree, beginning, finishing and breaking off a scan.
+"""Sources and snapshots: claiming a name for a tree, beginning and finishing a scan.
 
 Not for the entries themselves (``entries``). A source has at most one snapshot that is not complete; the next scan of
 the source goes on in it, whether it was broken off cleanly (aborted) or its process died (running).
@@ -91,12 +91,6 @@ def finish(connection: Connection, snapshot: SnapshotId, seen: Seen, now_ns: int
         .values(state=SnapshotState.COMPLETE, finished_ns=now_ns, files=seen.files, bytes=seen.bytes, problems=problems)
     )
     publish(connection, snapshot=snapshot)
-
-
-def abort(connection: Connection, snapshot: SnapshotId) -> None:
-    """The scan was broken off; nothing of it counts until a later scan of the source finishes it."""
-    table = schema.snapshot
-    connection.execute(update(table).where(table.c.id == snapshot).values(state=SnapshotState.ABORTED))
 
 
 def printable(name: bytes) -> str:

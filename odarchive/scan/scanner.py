@@ -6,10 +6,8 @@ the source goes on in it and reads no file again that did not change.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from odarchive.catalogue import sources
 from odarchive.catalogue.database import Catalogue
@@ -98,7 +96,7 @@ def _record(catalogue: Catalogue, source: Source, snapshot: SnapshotId, tree: Tr
             with catalogue.write() as connection:
                 sources.finish(connection, snapshot, Seen(walk.files, walk.bytes), options.clock())
         except BaseException:
-            _broken(catalogue, recorder, snapshot)
+            recorder.break_off()
             raise
     return ScanResult(
         snapshot=snapshot,
@@ -111,11 +109,3 @@ def _record(catalogue: Catalogue, source: Source, snapshot: SnapshotId, tree: Tr
         problem_count=walk.problem_count,
         problems=tuple(walk.problems),
     )
-
-
-def _broken(catalogue: Catalogue, recorder: Recorder, snapshot: SnapshotId) -> None:
-    """Keep what was read and say that it does not count. If even that fails the next scan finds a running snapshot."""
-    with suppress(OdarchiveError, SQLAlchemyError):
-        recorder.flush()
-        with catalogue.write() as connection:
-            sources.abort(connection, snapshot)

@@ -1,0 +1,22 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "catalogue"))
+
+from catalogue_kit import new_catalogue  # noqa: E402  lies beside the catalogue's tests
+
+
+@pytest.fixture
+def catalogue(tmp_path):
+    made = new_catalogue(tmp_path / "archive")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
