@@ -7,7 +7,8 @@ Steps, each recorded before the next begins, so that a crash anywhere leaves a s
 3. the image is stamped with an id that no other attempt has, its digest taken, the attempt recorded (INTENDED);
 4. the burning program ends well (WRITTEN): evidence only that it believes itself;
 5. after a tray cycle the whole disc is read back and compared (VERIFIED), in one transaction with everything that
-   follows from it: the slot holds this disc, the segment is archived, its files are visible, the job is done.
+   follows from it: the slot holds this disc, the segment is archived, its files are visible;
+6. staging is freed, and the job is done.
 
 A medium that fails is waste and the job goes on with another blank, at most ``MAX_ATTEMPTS`` times: three rejects in a
 row mean a bad batch or a bad laser, and a person is asked. A burn is never repeated on the same medium.
@@ -67,9 +68,9 @@ async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
                 "check blanks and drive, then `odarchive burn` again"
             )
         segment = await room.read(discs.segment, job.segment)
+    staged(room, segment).unlink(missing_ok=True)
     step = f"{segment.label} is archived"
     await room.write(jobs.set_state, job.id, JobState.DONE, step=step, now_ns=room.now_ns())
-    staged(room, segment).unlink(missing_ok=True)
 
 
 def staged(room: Workroom, segment: Segment) -> Path:
@@ -219,14 +220,11 @@ async def _believed(room: Workroom, bay: Bay, job: Job, disc: Disc) -> None:
 
     def record(connection: Connection) -> Disc:
         now_ns = room.now_ns()
-        archived = discs.verified(connection, disc.id, copies=room.config.copies, now_ns=now_ns)
+        discs.verified(connection, disc.id, copies=room.config.copies, now_ns=now_ns)
         if bay.home is not None:
             motions.put_slot(connection, bay.home, SlotState.DISC, disc.id, "burned, read back", now_ns=now_ns)
         message = f"disc {disc.label} in slot {bay.home} burned and read back right"
         discs.event(connection, "verified", message, now_ns=now_ns, disc=disc.id, job=job.id)
-        if archived:
-            step = f"{disc.label} is archived"
-            jobs.set_state(connection, job.id, JobState.DONE, step=step, now_ns=now_ns)
         return discs.get(connection, disc.id)
 
     bay.found = settle.Found(Kind.OURS, None, await room.write(record), disc.label)

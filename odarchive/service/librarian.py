@@ -14,7 +14,7 @@ from functools import partial
 
 import trio
 
-from odarchive.bay import Bay
+from odarchive.bay import BURN_LIMIT, Bay
 from odarchive.burn import burn_job, sweep_staging
 from odarchive.catalogue import discs, jobs
 from odarchive.demand import Demand, Want, choose
@@ -102,6 +102,8 @@ class Librarian:
 
     async def _recover(self) -> None:
         room = self.room
+        for bay in self.bays:  # a burner of an earlier life finishes first: starting may open the tray it writes in
+            await room.burner.wait_idle(bay.drive, timeout=BURN_LIMIT)
         await room.jukebox.start()
         for bay in self.bays:
             await bay.adopt()

@@ -25,8 +25,8 @@ class Site:
         self.source = root / "photos"
         self.mountpoint = root / "mnt"
         self.processes: list[subprocess.Popen] = []
-        self.source.mkdir(parents=True)
-        self.mountpoint.mkdir()
+        self.source.mkdir(parents=True, exist_ok=True)
+        self.mountpoint.mkdir(exist_ok=True)
 
     def __enter__(self) -> "Site":
         return self
@@ -58,6 +58,7 @@ class Site:
 
     def start_robot(self, *, slots: int = 8, drives: int = 2, blanks: str = "1-8", capacity: int = 10 * MB) -> None:
         """A new world (if there is none) and its machine."""
+        (self.world / "tty").unlink(missing_ok=True)
         self.start(
             "robot",
             "-m",

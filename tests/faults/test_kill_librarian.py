@@ -65,25 +65,39 @@ def finish(site):
     assert site.stop(librarian) == 0
 
 
+@pytest.fixture
+def fresh(tmp_path):
+    """Gives the same prepared site again and again, always at the same place."""
+    place, model = tmp_path / "site", tmp_path / "model"
+    with Site(place) as site:
+        prepare(site)
+    shutil.copytree(place, model, symlinks=True)
+
+    def again():
+        shutil.rmtree(place)
+        shutil.copytree(model, place, symlinks=True)
+        site = Site(place)
+        site.start_robot()
+        return site
+
+    return again
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_at_every_durable_step(tmp_path, moment):
+def test_killed_at_every_durable_step(fresh, moment):
+    program = str(Path(__file__).with_name("crashing_serve.py"))
     kills = 0
     for step in range(1, 100):
-        with Site(tmp_path / str(step)) as site:
-            prepare(site)
-            program = str(Path(__file__).with_name("crashing_serve.py"))
+        with fresh() as site:
             doomed = site.start("doomed", program, str(site.archive), str(step), moment)
             site.wait_for(lambda s=site, d=doomed: d.poll() is not None or ended(s), f"step {step}", 60)
-            survived = doomed.poll() is None
-            if survived:
-                assert site.stop(doomed) == 0, site.logs()
-            else:
-                assert doomed.returncode == -signal.SIGKILL, site.logs()
+            code = site.stop(doomed)
+            assert code in (0, -signal.SIGKILL), site.logs()
+            if code:
                 kills += 1
                 finish(site)
             judge(site, f"{moment} record {step}")
-        shutil.rmtree(tmp_path / str(step))
-        if survived:
+        if not code:
             break
     else:
         pytest.fail("no life passed without being killed")
@@ -91,12 +105,11 @@ def test_killed_at_every_durable_step(tmp_path, moment):
     assert kills >= 10
 
 
-def test_killed_at_random_moments(tmp_path):
+def test_killed_at_random_moments(fresh):
     """Between records too: while the burner writes, while the disc is read back."""
     chance = random.Random(SEED)
     for round_ in range(4):
-        with Site(tmp_path / str(round_)) as site:
-            prepare(site)
+        with fresh() as site:
             for _ in range(3):
                 doomed = site.serve()
                 delay = chance.uniform(0.0, 0.6)
@@ -106,5 +119,4 @@ def test_killed_at_random_moments(tmp_path):
                 site.stop(doomed, signal.SIGKILL)
             finish(site)
             judge(site, f"round {round_}")
-        shutil.rmtree(tmp_path / str(round_))
 
