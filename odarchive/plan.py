@@ -23,6 +23,8 @@ ItemKey = NewType("ItemKey", int)
 FULL = 0.98
 """A disc filled so far need not tear a folder to become fuller (measured: 2 % is the knee)."""
 
+_TEAR_BELOW = (0.6, 0.8, 0.9, 0.95, FULL)
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -162,10 +164,10 @@ class _Layout:
             if self.cost(unit) <= self._room:
                 atoms.append(unit)
                 continue
-            discs = min(self.in_order(unit), self._best_fit([[item] for item in unit]), key=len)
+            discs = min(self.in_order(unit), self._best_fit(self._atoms(unit)), key=len)
             full += discs[:-1]
             atoms.append(discs[-1])
-        return self._dissolve(full + self._best_fit(atoms))
+        return self._dissolve(self._repack(full + self._best_fit(atoms)))
 
     def _best_fit(self, atoms: list[list[Item]]) -> list[list[Item]]:
         """Largest first, each where it leaves the least room; shared folders are counted twice (an upper bound)."""
@@ -182,6 +184,30 @@ class _Layout:
             discs[disc] += atoms[place]
             insort(free, (room - costs[place], disc))
         return discs
+
+    def _repack(self, discs: list[list[Item]]) -> list[list[Item]]:
+        """Tear the folders of the emptier discs as far as that saves discs, the emptiest first."""
+        for limit in _TEAR_BELOW:
+            emptier = [self.cost(disc) < limit * self._room for disc in discs]
+            torn = [item for disc, low in zip(discs, emptier, strict=True) if low for item in disc]
+            packed = self._best_fit(self._atoms(torn))
+            if len(packed) < sum(emptier):
+                discs = [disc for disc, low in zip(discs, emptier, strict=True) if not low] + packed
+        return discs
+
+    def _atoms(self, items: Iterable[Item]) -> list[list[Item]]:
+        """Neighbours of one folder, together at most 2 % of a disc; what has no bytes stays with what was before it."""
+        atoms: list[_Load] = []
+        for item in items:
+            if atoms:
+                last = atoms[-1]
+                beside = last.items[-1].folders == item.folders and last.used < (1 - FULL) * self._room
+                if (beside or item.length == 0) and self._fits(last, item):
+                    self._add(last, item)
+                    continue
+            atoms.append(_Load())
+            self._add(atoms[-1], item)
+        return [atom.items for atom in atoms]
 
     def _dissolve(self, discs: list[list[Item]]) -> list[list[Item]]:
         """Spread the emptiest disc over the gaps of the others, as long as that saves a disc."""

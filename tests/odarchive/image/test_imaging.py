@@ -1,0 +1,417 @@
+"""Images of real trees, read back by others: extents, 7-Zip, xorriso, pycdlib, sha256sum, restore.py."""
+
+import errno
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+
+import pytest
+from blake3 import blake3
+from planted import plant, rows
+from pycdlib import PyCdlib
+from sqlalchemy import insert, update
+
+from odarchive.catalogue import schema
+from odarchive.errors import Locked, NoSpace, NotFound, OdarchiveError, SourceMissing, TryLater
+from odarchive.imaging import build as build_module
+from odarchive.imaging import build_image
+from odarchive.media import BURN_UNIT, parse_medium
+from odarchive.model import SECTOR
+from odarchive.planning import make_plan
+
+MEDIUM = parse_medium("2MB")
+HOSTILE = [
+    b"\xff\xfe", b"new\nline", b"cr\rx", b'q"uo\\te', b"x" * 255, b"AB", "䅂".encode(), b"trail.", b"trail. ", b"Case",
+    b"case", "emoji\U0001f4bf".encode(), "größe".encode(), "ﬃ日本".encode(), b"* : ; ? |", b"\x01\x7f", b"-rf", b"\\n",
+    b"~at0000000000000000", ("é" * 127).encode(),
+]  # fmt: skip
+
+
+def build_all(catalogue, out, medium=MEDIUM):
+    return [build_image(catalogue, segment.id, out) for segment in make_plan(catalogue, medium).segments]
+
+
+def check_extents(catalogue, built):
+    """Every recorded extent holds the content's bytes; split contents add up over their images."""
+    by_label = {image.path.stem: image for image in built}
+    labels = {row.id: row.label for row in rows(catalogue, schema.segment)}
+    hashers = {row.id: blake3() for row in rows(catalogue, schema.content)}
+    for piece in rows(catalogue, schema.piece, schema.piece.c.content, schema.piece.c.start):
+        with by_label[labels[piece.segment]].path.open("rb") as file:
+            file.seek(piece.sector * SECTOR)
+            hashers[piece.content].update(file.read(piece.length))
+    for row in rows(catalogue, schema.content):
+        assert hashers[row.id].digest() == row.digest
+
+
+def unpack(image, folder):
+    subprocess.run(["7z", "x", "-y", "-tudf", f"-o{folder}", image.path], check=True, capture_output=True)
+    return folder
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def snapshot(folder):
+    """Everything of a tree that a restore must give back."""
+    found = {}
+    inodes = {}
+    for directory, names, files in os.walk(os.fsencode(folder)):
+        for name in [b"", *names, *files]:
+            path = os.path.join(directory, name)
+            about = os.lstat(path)
+            relative = os.path.relpath(path, os.fsencode(folder))
+            link = os.readlink(path) if os.path.islink(path) else None
+            data = read(path) if os.path.isfile(path) and link is None else None
+            first = inodes.setdefault(about.st_ino, relative)
+            found[relative] = (about.st_mode, about.st_mtime_ns, link, data, first if data else None)
+    return found
+
+
+def hostile(source):
+    root = os.fsencode(source)
+    for name in HOSTILE:
+        with open(os.path.join(root, name), "wb") as file:
+            file.write(name * 100)
+    (source / "empty").touch()
+    (source / "hollow" / "inner").mkdir(parents=True)
+    (source / "dangling").symlink_to("no/where")
+    (source / "up").symlink_to("..")
+    os.link(source / "case", source / "hard")
+    shutil.copy(source / "case", source / "equal")
+    deep = source
+    for level in range(20):
+        deep /= f"level{level}"
+        deep.mkdir()
+        (deep / "file").write_bytes(b"%d" % level * 500)
+    (source / "sub").mkdir()
+    (source / "sub" / "case").write_bytes((source / "case").read_bytes())
+    for number, (path, _, _) in enumerate(os.walk(root)):
+        os.utime(path, ns=(1, 1_000_000_000_123_456_789 + number))
+    os.utime(source / "case", ns=(1, -5_000_000_001))
+    (source / "case").chmod(0o4751)
+    (source / "sub").chmod(0o700)
+
+
+def test_a_hostile_tree_comes_back_from_its_discs_alone(catalogue, source, tmp_path):
+    hostile(source)
+    (source / "big").write_bytes(random.Random(1).randbytes(3_000_000))
+    plant(catalogue, source)
+    built = build_all(catalogue, tmp_path / "out")
+    assert len(built) > 2
+    assert all(image.left_out == () for image in built)
+    check_extents(catalogue, built)
+    discs = [unpack(image, tmp_path / image.path.stem) for image in built]
+    for disc in discs:
+        checked = subprocess.run(["sha256sum", "-c", "--quiet", "--strict", "SHA256SUMS"], cwd=disc, check=False)
+        assert checked.returncode == 0
+    script = discs[0] / "restore.py"
+    command = [sys.executable, "-I", "-W", "error", script, "--to", tmp_path / "back", *reversed(discs)]
+    subprocess.run(command, check=True, capture_output=True)
+    (tmp_path / "back" / ".restore-state.json").unlink()
+    want, have = snapshot(source), snapshot(tmp_path / "back" / "src")
+    assert have == want
+
+
+def test_files_lie_under_their_own_names_and_links_share_an_extent(catalogue, source, tmp_path):
+    hostile(source)
+    plant(catalogue, source)
+    (image,) = build_all(catalogue, tmp_path / "out", parse_medium("4MB"))
+    data = unpack(image, tmp_path / "disc") / "DATA" / "src"
+    for name in HOSTILE:
+        if len(name) <= 253 and name not in (b"\xff\xfe", "䅂".encode()):
+            assert read(os.path.join(os.fsencode(data), name)) == name * 100
+    mapped = sorted(path.name.split("~")[0] for path in data.iterdir() if path.name[-9:-8] == "~")
+    assert mapped == ["__", "x" * 244, "䅂"]
+    iso = PyCdlib()
+    iso.open(str(image.path))
+    extents = {iso.get_file_byte_extents(udf_path=f"/DATA/src/{name}")[0] for name in ("case", "hard", "equal")}
+    extents.add(iso.get_file_byte_extents(udf_path="/DATA/src/sub/case")[0])
+    assert len(extents) == 1
+    record = iso.get_record(udf_path="/DATA/src/case")
+    assert record.file_link_count == 4
+    assert (record.mod_time.year, record.mod_time.second, record.mod_time.centiseconds) == (1969, 54, 99)
+    iso.close()
+
+
+def test_iso9660_readers_see_every_shallow_file(catalogue, source, tmp_path):
+    for number in range(50):
+        (source / f"file {number}").write_bytes(b"%d" % number * 3000)
+    plant(catalogue, source)
+    (image,) = build_all(catalogue, tmp_path / "out")
+    command = ["xorriso", "-indev", f"stdio:{image.path}", "-find", "/", "-type", "f", "-exec", "lsdl"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert shown.stdout.count("/DATA/SRC/") + shown.stdout.count("/F0") >= 50
+    assert "'/README.MD'" in shown.stdout
+    folder = tmp_path / "iso"
+    subprocess.run(["7z", "x", "-y", "-tiso", f"-o{folder}", image.path], check=True, capture_output=True)
+    want = sorted((source / f"file {number}").read_bytes() for number in range(50))
+    found = sorted(path.read_bytes() for path in (folder / "DATA").rglob("*") if path.is_file())
+    assert found == want
+
+
+def test_the_disc_tells_where_its_bytes_are(catalogue, source, tmp_path):
+    (source / "a").write_bytes(b"a" * 5000)
+    (source / "b").write_bytes(b"a" * 5000)
+    plant(catalogue, source)
+    (image,) = build_all(catalogue, tmp_path / "out")
+    disc = unpack(image, tmp_path / "disc")
+    document = json.loads((disc / "catalogue.json").read_bytes())
+    ((digest, record),) = document["files"].items()
+    assert document["version"] == 3
+    assert digest == blake3(b"a" * 5000).hexdigest()
+    assert record["filenames"] == {"/DATA/src/a": None, "/DATA/src/b": None}
+    assert record["size"] == 5000
+    with image.path.open("rb") as file:
+        file.seek(record["sector"] * SECTOR)
+        assert file.read(5000) == b"a" * 5000
+    readme = (disc / "README.MD").read_text()
+    assert "TEST_0001" in readme
+    assert "sha256sum -c" in readme
+    packed = subprocess.run(["gzip", "-dc", disc / "SET" / "catalogue.jsonl.gz"], capture_output=True, check=True)
+    lines = [json.loads(line) for line in packed.stdout.splitlines()]
+    assert {line.get("table") for line in lines[1:]} >= {"archive", "source", "snapshot", "segment", "content", "entry"}
+
+
+def test_the_image_ends_with_an_anchor_on_a_burn_unit(catalogue, source, tmp_path):
+    (source / "a").write_bytes(b"a" * 5000)
+    plant(catalogue, source)
+    (image,) = build_all(catalogue, tmp_path / "out")
+    assert image.size == image.path.stat().st_size
+    assert image.size % BURN_UNIT == 0
+    shown = subprocess.run(["udfinfo", image.path], capture_output=True, text=True, check=True).stdout
+    assert "start=256, blocks=1, type=ANCHOR" in shown
+    assert f"start={image.size // SECTOR - 1}, blocks=1, type=ANCHOR" in shown
+    assert image.digest == blake3(image.path.read_bytes()).digest()
+    (segment,) = rows(catalogue, schema.segment)
+    assert (segment.state, segment.image_size, segment.image_digest) == ("imaged", image.size, image.digest)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_image_is_never_larger_than_planned(catalogue, source, tmp_path, seed):
+    chance = random.Random(seed)
+    folders = [os.fsencode(source)]
+    for _ in range(chance.randrange(1, 40)):
+        path = os.path.join(chance.choice(folders), name_of(chance))
+        if len(path) < 900 and not os.path.lexists(path):
+            os.makedirs(path)
+            folders.append(path)
+    for _ in range(chance.randrange(1, 400)):
+        path = os.path.join(chance.choice(folders), name_of(chance))
+        if not os.path.lexists(path):
+            kind = chance.random()
+            if kind < 0.1:
+                os.symlink(name_of(chance), path)  # noqa: PTH211  names are bytes
+            else:
+                with open(path, "wb") as file:
+                    file.write(chance.randbytes(chance.choice([0, 1, 700, 2048, 2049, chance.randrange(60_000)])))
+    plant(catalogue, source)
+    segments = make_plan(catalogue, parse_medium("6MB")).segments
+    built = [build_image(catalogue, segment.id, tmp_path / "out") for segment in segments]
+    for segment, image in zip(segments, built, strict=True):
+        assert image.size <= segment.planned_bytes <= segment.capacity
+        assert image.left_out == ()
+    check_extents(catalogue, built)
+
+
+def name_of(chance):
+    kind = chance.randrange(4)
+    length = chance.choice([1, 3, 8, 20, 60, 120, 255])
+    if kind == 0:
+        return bytes(chance.choice(b"abcdefgh012~.-") for _ in range(length)).replace(b".", b"x", 1) or b"y"
+    if kind == 1:
+        return bytes(chance.choice([b for b in range(1, 256) if b != 47]) for _ in range(length)) + b"z"[: 255 - length]
+    if kind == 2:
+        return "".join(chance.choice('日本語ß€\U0001f4bf"\\\n') for _ in range(max(length // 4, 1))).encode()
+    return b"%d" % chance.randrange(10**9)
+
+
+# What goes wrong.
+
+
+def test_what_vanished_or_changed_is_left_out_reported_and_planned_again(catalogue, source, tmp_path):
+    for name in ("stays", "goes", "grows", "link"):
+        (source / name).write_bytes(name.encode() * 1000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    (source / "goes").unlink()
+    (source / "grows").write_bytes(b"grown" * 1000)
+    (source / "link").rename(source / "elsewhere")
+    (source / "link").symlink_to("elsewhere")
+    image = build_image(catalogue, 1, tmp_path / "out")
+    assert sorted(left.path for left in image.left_out) == [b"src/goes", b"src/grows", b"src/link"]
+    assert all("\n" not in str(left) for left in image.left_out)
+    assert len(rows(catalogue, schema.piece)) == 1
+    (segment,) = rows(catalogue, schema.segment)
+    assert segment.payload_bytes == 5000
+    disc = unpack(image, tmp_path / "disc")
+    assert [path.name for path in (disc / "DATA" / "src").iterdir()] == ["stays"]
+    assert make_plan(catalogue, MEDIUM, dry_run=True).new_bytes == 4000 + 5000 + 4000
+
+
+def test_bytes_that_changed_behind_an_unchanged_stat_never_get_onto_a_disc(catalogue, source, tmp_path):
+    for name in ("a", "b"):
+        (source / name).write_bytes(name.encode() * 5000)
+    (source / "big").write_bytes(b"0" * 3_000_000)
+    plant(catalogue, source)
+    make_plan(catalogue, parse_medium("2MB"))
+    for name, size in (("a", 5000), ("big", 3_000_000)):
+        about = (source / name).stat()
+        (source / name).write_bytes(b"x" * size)
+        os.utime(source / name, ns=(about.st_atime_ns, about.st_mtime_ns))
+    left = []
+    for segment in rows(catalogue, schema.segment):
+        try:
+            left += build_image(catalogue, segment.id, tmp_path / "out").left_out
+        except SourceMissing:
+            left.append(segment.id)
+    assert any(getattr(one, "path", None) == b"src/a" and "other bytes" in one.reason for one in left)
+    (piece,) = rows(catalogue, schema.piece)
+    assert piece.length == 5000
+
+
+def test_another_name_of_the_content_serves(catalogue, source, tmp_path):
+    (source / "a").write_bytes(b"same" * 1000)
+    (source / "b").write_bytes(b"same" * 1000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    (source / "a").unlink()
+    image = build_image(catalogue, 1, tmp_path / "out")
+    assert image.left_out == ()
+    assert {path.name for path in (unpack(image, tmp_path / "disc") / "DATA" / "src").iterdir()} == {"a", "b"}
+
+
+def test_a_symlink_in_the_path_is_not_followed(catalogue, source, tmp_path):
+    (source / "dir").mkdir()
+    (source / "dir" / "a").write_bytes(b"a" * 3000)
+    (source / "stays").write_bytes(b"s" * 3000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    (source / "dir").rename(tmp_path / "moved")
+    (source / "dir").symlink_to(tmp_path / "moved")
+    assert [left.path for left in build_image(catalogue, 1, tmp_path / "out").left_out] == [b"src/dir/a"]
+
+
+@pytest.mark.parametrize("how", ["removed", "empty"])
+def test_a_source_that_is_not_connected_is_an_error_and_changes_nothing(catalogue, source, tmp_path, how):
+    (source / "a").write_bytes(b"a" * 3000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    source.rename(tmp_path / "unplugged")
+    if how == "empty":
+        source.mkdir()
+    with pytest.raises(SourceMissing, match="connect its drive"):
+        build_image(catalogue, 1, tmp_path / "out")
+    assert len(rows(catalogue, schema.piece)) == 1
+
+
+def test_a_segment_of_which_nothing_is_left_is_gone(catalogue, source, tmp_path):
+    (source / "a").write_bytes(b"a" * 3000)
+    (source / "other").write_bytes(b"b")
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    with catalogue.write() as connection:
+        connection.execute(update(schema.entry).where(schema.entry.c.carrier.is_not(None)).values(carrier=0))
+    (source / "a").unlink()
+    (source / "other").unlink()
+    (source / "new").touch()
+    with pytest.raises(SourceMissing, match="scan its sources again"):
+        build_image(catalogue, 1, tmp_path / "out")
+    assert rows(catalogue, schema.segment) == []
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(catalogue, source, tmp_path, monkeypatch):
+    (source / "a").write_bytes(b"a" * 3000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, "stamp", full)
+        with pytest.raises(NoSpace, match=r"staging in .* is full"):
+            build_image(catalogue, 1, tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "statvfs", lambda _: os.statvfs_result((4096, 4096, 10, 10, 10, 0, 0, 0, 0, 255)))
+        with pytest.raises(NoSpace, match="40960 bytes free"):
+            build_image(catalogue, 1, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert rows(catalogue, schema.segment)[0].state == "planned"
+    build_image(catalogue, 1, tmp_path / "out")
+
+
+def test_names_beyond_the_medium_are_an_error(catalogue, source, tmp_path):
+    (source / "a").write_bytes(b"a" * 3000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    with catalogue.write() as connection:
+        connection.execute(update(schema.segment).values(capacity=600_000))
+    with pytest.raises(OdarchiveError, match="its medium holds 589824"):
+        build_image(catalogue, 1, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_names_that_came_after_the_plan_are_not_crammed_in(catalogue, source, tmp_path):
+    (source / "a").write_bytes(b"a" * 3000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    (tmp_path / "copy").mkdir()
+    for number in range(100):
+        (tmp_path / "copy" / f"{number}").write_bytes(b"a" * 3000)
+    plant(catalogue, tmp_path / "copy", name=b"copy")
+    image = build_image(catalogue, 1, tmp_path / "out")
+    assert [path.name for path in (unpack(image, tmp_path / "disc") / "DATA").iterdir()] == ["src"]
+
+
+def test_an_image_may_be_built_again_until_a_disc_carries_it(catalogue, source, tmp_path):
+    (source / "a").write_bytes(b"a" * 3000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    first = build_image(catalogue, 1, tmp_path / "out")
+    second = build_image(catalogue, 1, tmp_path / "out")
+    assert (first.path, first.size) == (second.path, second.size)
+    disc = {"uuid": "u", "segment": 1, "label": "X", "image_size": 1, "digest": b"", "created_ns": 1}
+    with catalogue.write() as connection:
+        connection.execute(insert(schema.disc).values(**disc, state="intended"))
+    for state, error in (("intended", TryLater), ("written", TryLater), ("verified", OdarchiveError)):
+        with catalogue.write() as connection:
+            connection.execute(update(schema.disc).values(state=state))
+        with pytest.raises(error, match="segment 1"):
+            build_image(catalogue, 1, tmp_path / "out")
+        assert rows(catalogue, schema.segment)[0].state == "imaged"
+    with catalogue.write() as connection:
+        connection.execute(update(schema.disc).values(state="spoiled"))
+    build_image(catalogue, 1, tmp_path / "out")
+
+
+def test_two_builds_of_one_image_do_not_meet(catalogue, source, tmp_path):
+    (source / "a").write_bytes(b"a" * 3000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    (tmp_path / "out").mkdir()
+    held = build_module._temporary(tmp_path / "out" / ".TEST_0001.iso.tmp")
+    with held, pytest.raises(Locked, match="another process is building"):
+        build_image(catalogue, 1, tmp_path / "out")
+    build_image(catalogue, 1, tmp_path / "out")
+
+
+def test_a_segment_that_is_none_is_not_found(catalogue, tmp_path):
+    with pytest.raises(NotFound, match="no segment 7"):
+        build_image(catalogue, 7, tmp_path / "out")
+
+
+def test_progress_reaches_the_end(catalogue, source, tmp_path):
+    (source / "a").write_bytes(b"a" * 300_000)
+    plant(catalogue, source)
+    make_plan(catalogue, MEDIUM)
+    told = []
+    image = build_image(catalogue, 1, tmp_path / "out", lambda done, total: told.append((done, total)))
+    assert told[-1] == (image.size, image.size)
+    assert told == sorted(told)

@@ -1,0 +1,86 @@
+"""Names on a disc: native where UDF can hold them, unique, never over the limits, within the planned cost."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from odarchive.image import costs
+from odarchive.image.names import disc_names, identifier_size, part_name, readable_size
+from odarchive.image.ondisc import entry_line, sums_line
+
+NAMES = st.binary(min_size=1, max_size=255).filter(lambda name: b"/" not in name and b"\0" not in name)
+TEXTS = st.text(min_size=1, max_size=120).map(lambda text: text.replace("/", "").replace("\0", ""))
+ANY = st.one_of(NAMES, TEXTS.filter(bool).filter(lambda t: t.isprintable()).map(str.encode)).filter(
+    lambda n: len(n) < 256
+)
+
+
+def raw(name):
+    try:
+        return name.encode("latin-1")
+    except UnicodeEncodeError:
+        return name.encode("utf-16-be")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"plain",
+        "größe".encode(),
+        "日本語".encode(),
+        "disc \U0001f4bf".encode(),
+        b"a\nb",
+        b'q"\\',
+        b"...",
+        b" x ",
+        b"x" * 253,
+    ],
+)
+def test_what_udf_can_hold_stays(name):
+    assert disc_names([name]) == {name: name.decode()}
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff\xfe", b"x" * 254, ("日" * 85).encode() + b"\xff", b"caf\xe9.txt", b"\xed\xa0\x80"]
+)
+def test_what_udf_cannot_hold_is_mapped_readably(name):
+    found = disc_names([name])[name]
+    assert found[-9] == "~"
+    assert len(raw(found)) <= (253 if found.isascii() else 252)
+
+
+def test_siblings_with_equal_raw_bytes_are_told_apart():
+    names = disc_names([b"AB", "䅂".encode()])
+    assert names[b"AB"] == "AB"
+    assert names["䅂".encode()].startswith("䅂~")
+
+
+def test_a_file_called_like_a_mapped_name_keeps_it():
+    mapped = disc_names([b"\xff"])[b"\xff"]
+    both = disc_names([b"\xff", mapped.encode()])
+    assert both[mapped.encode()] == mapped
+    assert len(set(both.values())) == 2
+
+
+@given(st.lists(ANY, unique=True, max_size=12))
+@settings(derandomize=True)
+def test_names_are_unique_legal_and_independent_of_order(names):
+    found = disc_names(names)
+    assert set(found) == set(names)
+    assert len({raw(name) for name in found.values()}) == len(names)
+    assert disc_names(list(reversed(names))) == found
+    for name, text in found.items():
+        assert 0 < len(raw(text)) <= 253
+        assert len(raw(text)) + 1 <= identifier_size(name)
+
+
+@given(ANY)
+@settings(derandomize=True)
+def test_the_planned_sizes_are_upper_bounds(name):
+    text = disc_names([name])[name]
+    assert len(sums_line((text,), "0" * 64)) <= readable_size(name) + 70
+    assert len(part_name(name, 10**15)) == len(name) + 19
+    from odarchive.image.ondisc import Entry
+
+    entry = Entry(name, "file", 0o777, 2**32, 2**32, -(2**62), 2**50, 2**50, b"\xff" * 32, None, ((0, 2**50, (text,)),))
+    assert len(entry_line(entry)) <= costs.name_cost(costs.ROOT, name)
