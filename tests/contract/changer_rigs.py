@@ -9,12 +9,39 @@ from pathlib import Path
 
 import trio
 
+from robot.changers.mtx import MtxChanger
 from robot.changers.odjp import OdjpChanger
+from robot.changers.program import Programs
 from robot.ports import Changer
+from robot.sim.commands import CommandMachine, launcher
 from robot.sim.faults import Fault, FaultPlan
+from robot.sim.mtxsim import MtxCommands
 from robot.sim.openjuke import OpenJuke
 from robot.sim.world import World
 from robot.transport import memory_pair
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What this machine and its protocol can tell; what they cannot, no driver may claim."""
+
+    homes: bool = True
+    """It says that it has not homed since it was switched on, and moves nothing until then."""
+    counts: bool = True
+    """It counts its moves."""
+    sees: bool = True
+    """It tells which elements are full."""
+    sees_picker: bool = True
+    """The picker is an element, and after a failed pick the machine tells whether it holds a disc."""
+    has_door: bool = True
+    tells_fault: bool = True
+    """A fault is a state, not only an answer."""
+    asks: bool = True
+    """A status is a question to the machine."""
+    repeats: bool = True
+    """The protocol itself repeats a motion's command safely; otherwise a lost answer leaves the position unknown."""
+    queues: bool = False
+    """A command that comes while the arm moves waits instead of being refused."""
 
 
 @dataclass
@@ -28,6 +55,7 @@ class Rig:
     """The word under which the fault plan knows a move."""
     reopen: Callable[[], Changer]
     """A driver of a new life of the host, on the same machine."""
+    traits: Traits = Traits()
 
 
 OpenRig = Callable[[Path, Iterable[Fault]], AbstractAsyncContextManager[Rig]]
@@ -54,4 +82,21 @@ async def openjuke(directory: Path, faults: Iterable[Fault] = ()) -> AsyncIterat
         nursery.cancel_scope.cancel()
 
 
-RIGS: dict[str, OpenRig] = {"openjuke": openjuke}
+MTX_TRAITS = Traits(homes=False, counts=False, sees_picker=False, tells_fault=False, repeats=False, queues=True)
+
+
+@asynccontextmanager
+async def mtx(directory: Path, faults: Iterable[Fault] = ()) -> AsyncIterator[Rig]:
+    world = small_world(directory)
+    plan = FaultPlan(faults)
+    machine = CommandMachine(MtxCommands(world), plan)
+    async with trio.open_nursery() as nursery:
+
+        def connect() -> Changer:
+            return MtxChanger("/dev/sg9", programs=Programs(launcher(machine, nursery)))
+
+        yield Rig(connect(), world, plan, "MOVE", connect, MTX_TRAITS)
+        nursery.cancel_scope.cancel()
+
+
+RIGS: dict[str, OpenRig] = {"openjuke": openjuke, "mtx": mtx}
