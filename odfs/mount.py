@@ -23,7 +23,7 @@ from pathlib import Path
 import pyfuse3
 import trio
 
-from odfs import kernel, mountpoint
+from odfs import kernel, loop, mountpoint
 from odfs.errors import AlreadyMounted, MountAborted, MountFailed
 from odfs.mountpoint import unmount
 from odfs.operations import Operations
@@ -179,7 +179,8 @@ async def _serve(running: RunningMount, options: MountOptions, task_status: trio
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_announce, running, options, task_status)
-            await pyfuse3.main(1, options.max_tasks)
+            with loop.installed(options.spin_us / 1e6):
+                await pyfuse3.main(1, options.max_tasks)
             nursery.cancel_scope.cancel()
     except ExceptionGroup as group:
         if failed := group.subgroup(MountFailed):

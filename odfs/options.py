@@ -27,3 +27,5 @@ class MountOptions:
     """Read-ahead requests in flight. The kernel's default of 12 lets 14 waiting readers stop all other reads."""
     read_ahead_kib: int = 1024
     """The kernel's read-ahead; 1 MiB is the largest single FUSE read."""
+    spin_us: float = 50.0
+    """Microseconds to look for the next request before sleeping (``loop``); 0 runs pyfuse3 on plain trio."""
