@@ -6,7 +6,7 @@ For making the image of a disc from a tree whose files are opened by the caller.
 Use: fill a `Tree`, `layout` it (all sector numbers, no byte read), `emit` it to a file or pipe. Rules kept: no clock
 and no randomness inside; the same tree, volume and data give the same bytes; a source that is not as promised is an
 error. Layers, each importing only those before it: errors, tree, stamps, names, sectors; udf_volume, iso_volume,
-udf_nodes, rock_ridge; shape, stored, isodir, udfdir; layout; sink, data, emit; identity.
+udf_nodes, rock_ridge; shape, stored, isodir, udfdir; layout; worker, sink, data, emit; identity.
 """
 
 from odarchive.image.bridge.data import Opener, Options, Written

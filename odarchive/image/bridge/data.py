@@ -6,7 +6,7 @@ worker while the next megabyte is read and written.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -160,7 +160,18 @@ class DataRegion(Generic[S]):
             raise self._failed(node, size, error) from error
 
     def _pieces(self, node: NodeId, pieces: Iterable[bytes]) -> None:
-        hasher, got, size = self._new(), 0, self._layout.tree.size[node]
+        if self._layout.tree.size[node] <= _SMALL:
+            self._whole(node, b"".join(self._promised(node, pieces)))
+            return
+        hasher = self._new()
+        for piece in self._promised(node, pieces):
+            self._sink.hash_later(partial(hasher.update, piece))
+            self._sink.put(piece)
+        self._finish(node, hasher)
+
+    def _promised(self, node: NodeId, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The pieces as long as they are no more than promised; an error at their end if they are fewer."""
+        got, size = 0, self._layout.tree.size[node]
         iterator = iter(pieces)
         while True:
             try:
@@ -172,14 +183,12 @@ class DataRegion(Generic[S]):
             got += len(piece)
             if got > size:
                 break
-            self._sink.later(partial(hasher.update, piece))
-            self._sink.put(piece)
+            yield piece
         self._check(node, got)
-        self._finish(node, hasher)
 
     def _finish(self, node: NodeId, hasher: Hasher) -> None:
         self._sink.put(_ZEROS[: -self._layout.tree.size[node] % SECTOR])
-        self._sink.later(lambda: self._written.record(node, hasher.digest()))
+        self._sink.hash_later(lambda: self._written.record(node, hasher.digest()))
 
     def _check(self, node: NodeId, got: int) -> None:
         size = self._layout.tree.size[node]

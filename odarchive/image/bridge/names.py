@@ -34,6 +34,7 @@ class Reason(enum.StrEnum):
     WINDOWS = "illegal-in-windows"
     SYMLINK = "symlink-left-out"
     TARGET = "symlink-target-normalised"
+    LINKS = "link-count-over-65535"
     TIME = "time-out-of-range"
     TIME_IN_LINUX = "time-right-on-disc-but-wraps-in-linux-before-6.15"
 

@@ -2,27 +2,27 @@
 
 Not for what the bytes mean. Output is never sought in, so a pipe does as well as a file.
 
-Concurrency: one worker thread per sink runs the hashes of large pieces in the order given, while the caller's thread
-reads and writes. Between them lie a bounded queue and the buffers of the sink's ring; nothing else is shared. `close`
-joins it.
+Concurrency: the caller's thread reads and builds, one worker writes, another runs the hashes of large pieces; each
+does its jobs in the order given. They share bounded queues and the buffers of the ring; a buffer returns to it when it
+is both hashed and written. So a slow burner is fed from up to 24 MiB that are ready. Progress is told in the caller's
+thread.
 """
 
 import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from queue import SimpleQueue
-from threading import BoundedSemaphore, Thread
 from typing import Protocol
 
 from odarchive.image.bridge.errors import EmitError
 from odarchive.image.bridge.sectors import SECTOR
+from odarchive.image.bridge.worker import Job, Worker
 
 CHUNK = 1 << 20
-RING = 6  # buffers
-_QUEUE = 24  # jobs waiting at most: together no more than 24 MiB
+RING = 8  # buffers
+_QUEUE = 24  # jobs waiting at most in each worker, of no more than about 1 MiB
 
 Progress = Callable[[int], None]
-Job = Callable[[], object]
 
 
 class Hasher(Protocol):
@@ -54,33 +54,35 @@ class Sink:
 
     def __init__(self, out: int | ByteWriter, image: Hasher | None, progress: Progress | None) -> None:
         self._out, self._image, self._progress = out, image, progress
-        self._parts: list[bytes | memoryview] = []
-        self._pending = 0
-        self._written = 0
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._room = BoundedSemaphore(_QUEUE)
+        self._parts: list[bytes] = []
+        self._pending = 0  # bytes in parts
+        self._given = 0  # bytes given to the writer
+        self._written = 0  # set by the writer alone
+        self._writer = Worker("image-write", _QUEUE)
+        self._hasher = Worker("image-hash", _QUEUE)
         self._buffers: SimpleQueue[bytearray] = SimpleQueue()
         self._made = 0
-        self._failure: BaseException | None = None
-        self._worker: Thread | None = None
 
     def __enter__(self) -> "Sink":
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._worker is not None:
-            self._jobs.put(None)
-            self._worker.join()
-            self._worker = None
+        self._hasher.close()
+        self._writer.close()
 
-    def put(self, part: bytes | memoryview) -> None:
+    @property
+    def taken(self) -> int:
+        """Bytes taken so far, written or not."""
+        return self._given + self._pending
+
+    def put(self, part: bytes) -> None:
         """Take a small part."""
         self._parts.append(part)
         self._pending += len(part)
         if self._pending >= CHUNK:
             self.flush()
 
-    def extend(self, parts: Iterable[bytes | memoryview]) -> None:
+    def extend(self, parts: Iterable[bytes]) -> None:
         """Take many small parts."""
         append = self._parts.append
         pending = self._pending
@@ -94,34 +96,26 @@ class Sink:
         self._pending = pending
 
     def buffer(self) -> bytearray:
-        """A free buffer of 1 MiB; hand it back through `put_buffer` or `release`."""
+        """A free buffer of 1 MiB, to be handed back through `put_buffer`."""
         if self._made < RING and self._buffers.empty():
             self._made += 1
             return bytearray(CHUNK)
         return self._buffers.get()
 
-    def release(self, buffer: bytearray) -> None:
-        """Give a buffer back unused."""
-        self._buffers.put(buffer)
-
     def put_buffer(self, buffer: bytearray, length: int, hasher: Hasher) -> None:
         """Write the first bytes of a ring buffer and hash them beside."""
         self.flush()
         view = memoryview(buffer)[:length]
-        self.later(lambda: hasher.update(view))
-        if self._image is not None:
-            self.later(partial(self._image.update, view))
-        self._pending = length
         self._write(view)
-        self.later(lambda: self._buffers.put(buffer))
+        self.hash_later(partial(hasher.update, view))
+        if self._image is not None:
+            self.hash_later(partial(self._image.update, view))
+        back = partial(self._buffers.put, buffer)
+        self._hasher.later(partial(self._writer.later, back, always=True), always=True)
 
-    def later(self, job: Job) -> None:
-        """Have the worker do this after all it was given before; waits while the worker is far behind."""
-        if self._worker is None:
-            self._worker = Thread(target=self._work, name="image-hash", daemon=True)
-            self._worker.start()
-        self._room.acquire()
-        self._jobs.put(job)
+    def hash_later(self, job: Job) -> None:
+        """Have the hashing worker do this after all it was given before; waits while that is far behind."""
+        self._hasher.later(job)
 
     def pad_to(self, sector: int, *, header: bool = False) -> None:
         """Zeros to the start of a sector: less than one sector of them, but in the header.
@@ -136,49 +130,41 @@ class Sink:
             self.put(bytes(missing))
 
     def flush(self) -> None:
-        """Write what was collected."""
+        """Give what was collected to the writer.
+
+        Raises:
+            BaseException: What the output or a hasher raised earlier, or the progress callback.
+        """
         if not self._parts:
             return
         data = b"".join(self._parts)
         self._parts.clear()
+        self._pending = 0
         if self._image is not None:
-            self.later(partial(self._image.update, data))
+            self.hash_later(partial(self._image.update, data))
         self._write(data)
 
     def settle(self) -> None:
-        """Write everything and wait until every hash is up to date.
-
-        Raises:
-            BaseException: What a hasher raised in the worker.
-        """
+        """Wait until everything is written and every hash is up to date; raises as `flush`."""
         self.flush()
-        for _ in range(_QUEUE):
-            self._room.acquire()
-        for _ in range(_QUEUE):
-            self._room.release()
-        if self._failure is not None:
-            raise self._failure
-
-    @property
-    def taken(self) -> int:
-        """Bytes taken so far, written or not."""
-        return self._written + self._pending
+        self._hasher.settle()
+        self._writer.settle()
+        self._tell()
 
     def _write(self, data: bytes | memoryview) -> None:
+        self._given += len(data)
+        self._writer.check()
+        self._hasher.check()
+        self._writer.later(partial(self._write_out, data))
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self._written)
+
+    def _write_out(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
             count = os.write(self._out, view) if isinstance(self._out, int) else self._out.write(view)
             view = view[len(view) if count is None else count :]
-        self._written += self._pending
-        self._pending = 0
-        if self._progress is not None:
-            self._progress(self._written)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except BaseException as failure:  # noqa: BLE001 - `settle` raises it in the caller's thread
-                self._failure = self._failure or failure
-            finally:
-                self._room.release()
+        self._written += len(data)

@@ -8,6 +8,7 @@ Facts: ECMA-167 1/7.3 (12 bytes, years to 9999, microseconds); ECMA-119 9.1.5 (7
 """
 
 from datetime import date
+from functools import lru_cache
 from struct import Struct
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -17,7 +18,12 @@ _ISO_LAST = (date(2156, 1, 1).toordinal() - _EPOCH) * 86400 - 1
 _UDF = Struct("<HhBBBBBBBB")
 _UTC = 0x1000  # type 1 "local time", offset 0 from UTC
 
-from_ordinal = date.fromordinal
+
+@lru_cache(maxsize=4096)
+def _civil(day: int) -> tuple[int, int, int]:
+    """Year, month and day of a day since the epoch, in or outside the range of years 1 to 9999."""
+    when = date.fromordinal(min(max(day, _FIRST_DAY), _LAST_DAY) + _EPOCH)
+    return when.year, when.month, when.day
 
 
 def in_iso_range(seconds: int) -> bool:
@@ -40,28 +46,27 @@ def udf_stamp(seconds: int, nanos: int) -> bytes:
     day, second = divmod(seconds, 86400)
     if not _FIRST_DAY <= day <= _LAST_DAY:
         day, second, nanos = (_FIRST_DAY, 0, 0) if day < 0 else (_LAST_DAY, 86399, 999_999_999)
-    when = from_ordinal(day + _EPOCH)
+    year, month, mday = _civil(day)
     minute, second = divmod(second, 60)
     hour, minute = divmod(minute, 60)
     centi, rest = divmod(nanos // 1000, 10_000)
     hundreds, micro = divmod(rest, 100)
-    return _UDF.pack(_UTC, when.year, when.month, when.day, hour, minute, second, centi, hundreds, micro)
+    return _UDF.pack(_UTC, year, month, mday, hour, minute, second, centi, hundreds, micro)
 
 
 def iso_stamp(seconds: int) -> bytes:
     """Seven bytes, whole seconds, years 1900 to 2155."""
     day, second = divmod(min(max(seconds, _ISO_FIRST), _ISO_LAST), 86400)
-    when = from_ordinal(day + _EPOCH)
+    year, month, mday = _civil(day)
     minute, second = divmod(second, 60)
     hour, minute = divmod(minute, 60)
-    return bytes((when.year - 1900, when.month, when.day, hour, minute, second, 0))
+    return bytes((year - 1900, month, mday, hour, minute, second, 0))
 
 
 def iso_long_stamp(seconds: int, nanos: int) -> bytes:
     """Seventeen bytes: decimal digits to 1/100 s and the UTC offset byte."""
     day, second = divmod(seconds, 86400)
-    when = from_ordinal(min(max(day, _FIRST_DAY), _LAST_DAY) + _EPOCH)
     minute, second = divmod(second, 60)
     hour, minute = divmod(minute, 60)
-    digits = (when.year, when.month, when.day, hour, minute, second, nanos // 10_000_000)
+    digits = (*_civil(day), hour, minute, second, nanos // 10_000_000)
     return b"%04d%02d%02d%02d%02d%02d%02d\0" % digits

@@ -12,12 +12,12 @@ from odarchive.image.bridge.sectors import VolumeInfo
 from odarchive.image.bridge.shape import Shape
 from odarchive.image.bridge.stamps import in_iso_range, in_old_linux_range, in_udf_range
 from odarchive.image.bridge.tree import EntryId, Tree
-from odarchive.image.bridge.udf_nodes import path_components
+from odarchive.image.bridge.udf_nodes import MAX_LINKS, path_components
 
 S = TypeVar("S")
 
 
-_NAME_KEPT = frozenset({n.Reason.TIME, n.Reason.TIME_IN_LINUX, n.Reason.TARGET})
+_NAME_KEPT = frozenset({n.Reason.LINKS, n.Reason.TIME, n.Reason.TIME_IN_LINUX, n.Reason.TARGET})
 
 
 class NameChange(NamedTuple):
@@ -89,6 +89,7 @@ def stored_names(shape: Shape[S], volume: VolumeInfo) -> Stored:
             out.rock_ridge_names[entry] = stored
             out.reasons.append((entry, n.View.ROCK_RIDGE, rock))
     _times(shape, left_out, out)
+    _link_counts(shape, left_out, out)
     return out
 
 
@@ -118,6 +119,15 @@ def _times(shape: Shape[S], left_out: set[int], out: Stored) -> None:
         out.reasons.append((entry, n.View.ROCK_RIDGE, reason))
         if entry not in left_out and not in_udf_range(seconds):
             out.reasons.append((entry, n.View.UDF, n.Reason.TIME))
+
+
+def _link_counts(shape: Shape[S], left_out: set[int], out: Stored) -> None:
+    below = shape.subdirectory_count
+    crowded = {d for d in shape.walk if below[d] >= MAX_LINKS}
+    linked = {node for node, links in enumerate(shape.tree.links) if links > MAX_LINKS}
+    for entry in _entries_of(shape.tree, crowded | linked):
+        if entry not in left_out:
+            out.reasons.append((entry, n.View.UDF, n.Reason.LINKS))
 
 
 def _entries_of(tree: Tree[S], wanted: set[int]) -> list[int]:

@@ -24,21 +24,29 @@ FIRST_UNIQUE_ID = 16
 FID_HEAD = 38
 PARENT_FID = 40
 
-_ENTRY = Struct("<IHHHBBIHHIIIHBBIQQ12s12s12sI16x32sQII")
+_HEAD = Struct("<IHHHBBIHHIIIHBBI")
+_FLAGS_AT = 18  # of the ICB tag
+_REST = Struct("<QQ12s12s12sI16x32sQII")  # from the information length on
 _FID = Struct("<HBB16sH")
 _AD = Struct("<II")
-_IN_ICB = 3  # flags bits 0-2: the data stand in the entry itself
+IN_ICB = 3  # placement of data: flags bits 0-2: the data stand in the entry itself
 _PATH_ROOT, _PATH_PARENT, _PATH_CURRENT, _PATH_NAME = 2, 3, 4, 5
 
 
-class FileEntry(NamedTuple):
-    """The attributes of a file entry; ``links`` is the number of identifiers that name it."""
+class Owned(NamedTuple):
+    """The attributes of a file entry that many files share; ``links`` is the number of identifiers that name it."""
 
     file_type: int
     mode: int
     uid: int
     gid: int
     links: int
+
+
+class FileEntry(NamedTuple):
+    """The attributes of a file entry; ``head`` is made by `entry_head`."""
+
+    head: bytes
     stamp: bytes
     unique_id: int
 
@@ -48,7 +56,6 @@ def unique_id(number: int) -> int:
     return number + FIRST_UNIQUE_ID if number else 0
 
 
-@lru_cache(maxsize=4096)
 def permissions(mode: int) -> tuple[int, int]:
     """UDF permissions (five bits each for other, group, owner) and the ICB flags of setuid, setgid and sticky."""
     bits = mode & 7 | (mode & 0o70) << 2 | (mode & 0o700) << 4
@@ -68,42 +75,25 @@ def file_entry(block: int, entry: FileEntry, size: int, sector: int) -> bytes:
 
 
 def symlink_entry(block: int, entry: FileEntry, components: bytes) -> bytes:
-    """A file entry that holds a symlink's path components itself."""
-    return _entry(block, entry, len(components), components, _IN_ICB)
+    """A file entry that holds a symlink's path components itself; its head says `IN_ICB`."""
+    return _entry(block, entry, len(components), components)
 
 
-def _entry(block: int, entry: FileEntry, size: int, ads: bytes, placement: int = 0) -> bytes:
-    file_type, mode, uid, gid, links, stamp, unique = entry
+@lru_cache(maxsize=4096)
+def entry_head(owned: Owned, placement: int = 0) -> bytes:
+    """The first fields of a file entry; ``placement`` 3 puts the data into the entry itself."""
+    file_type, mode, uid, gid, links = owned
     bits, flags = permissions(mode)
-    body = _ENTRY.pack(
-        0,
-        4,  # ICB strategy 4: this entry only
-        0,
-        1,
-        0,
-        file_type,
-        0,
-        0,
-        flags | placement,
-        uid,
-        gid,
-        bits,
-        min(links, MAX_LINKS),
-        0,
-        0,
-        0,
-        size,
-        0 if placement else (size + SECTOR - 1) // SECTOR,
-        stamp,
-        stamp,
-        stamp,
-        1,  # checkpoint
-        IMPLEMENTATION,
-        unique,
-        0,
-        len(ads),
-    )
-    return tagged(FILE_ENTRY, body + ads, block)
+    # ICB tag of strategy 4 (this entry only), owners, permissions, links, no record format
+    icb = (0, 4, 0, 1, 0, file_type, 0, 0, flags | placement)
+    return _HEAD.pack(*icb, uid, gid, bits, min(links, MAX_LINKS), 0, 0, 0)
+
+
+def _entry(block: int, entry: FileEntry, size: int, ads: bytes) -> bytes:
+    head, stamp, unique = entry
+    blocks = 0 if head[_FLAGS_AT] & 7 else (size + SECTOR - 1) // SECTOR
+    rest = _REST.pack(size, blocks, stamp, stamp, stamp, 1, IMPLEMENTATION, unique, 0, len(ads))
+    return tagged(FILE_ENTRY, head + rest + ads, block)
 
 
 def identifier_bytes(stored: bytes) -> int:

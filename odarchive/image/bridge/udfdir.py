@@ -93,7 +93,7 @@ class UdfDirectories(Generic[S]):
     def _attributes(self, node: int, links: int) -> udf.FileEntry:
         tree = self._tree
         stamp = udf_stamp(tree.seconds[node], tree.nanos[node])
-        kind = udf.FILE_TYPES[tree.kind[node]]
-        return udf.FileEntry(
-            kind, tree.mode[node], tree.uid[node], tree.gid[node], links, stamp, udf.unique_id(self._shape.number[node])
-        )
+        placement = udf.IN_ICB if node in self._components else 0
+        owned = udf.Owned(udf.FILE_TYPES[tree.kind[node]], tree.mode[node], tree.uid[node], tree.gid[node], links)
+        head = udf.entry_head(owned, placement)
+        return udf.FileEntry(head, stamp, udf.unique_id(self._shape.number[node]))
