@@ -92,6 +92,8 @@ async def launch_process(argv: Sequence[str]) -> Job:
             list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
         )
     except OSError as error:
+        out.close()
+        err.close()
         raise CommunicationLost(f"cannot start {argv[0]}: {error.strerror}; install it or correct its path") from error
     return Process(process, out, err)
 
