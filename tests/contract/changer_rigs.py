@@ -12,11 +12,13 @@ import trio
 from robot.changers.mtx import MtxChanger
 from robot.changers.odjp import OdjpChanger
 from robot.changers.program import Programs
+from robot.changers.script import ScriptChanger
 from robot.ports import Changer
 from robot.sim.commands import CommandMachine, launcher
 from robot.sim.faults import Fault, FaultPlan
 from robot.sim.mtxsim import MtxCommands
 from robot.sim.openjuke import OpenJuke
+from robot.sim.scriptsim import ScriptCommands
 from robot.sim.world import World
 from robot.transport import memory_pair
 
@@ -36,6 +38,8 @@ class Traits:
     has_door: bool = True
     tells_fault: bool = True
     """A fault is a state, not only an answer."""
+    tells_changes: bool = True
+    """After its door was open it says so (``epoch``)."""
     asks: bool = True
     """A status is a question to the machine."""
     repeats: bool = True
@@ -99,4 +103,30 @@ async def mtx(directory: Path, faults: Iterable[Fault] = ()) -> AsyncIterator[Ri
         nursery.cancel_scope.cancel()
 
 
-RIGS: dict[str, OpenRig] = {"openjuke": openjuke, "mtx": mtx}
+SCRIPT_TRAITS = Traits(
+    homes=False,
+    counts=False,
+    sees_picker=False,
+    tells_fault=False,
+    tells_changes=False,
+    repeats=False,
+    queues=True,
+)
+
+
+@asynccontextmanager
+async def script(directory: Path, faults: Iterable[Fault] = ()) -> AsyncIterator[Rig]:
+    world = small_world(directory)
+    plan = FaultPlan(faults)
+    machine = CommandMachine(ScriptCommands(world), plan)
+    async with trio.open_nursery() as nursery:
+
+        def connect() -> Changer:
+            programs = Programs(launcher(machine, nursery))
+            return ScriptChanger(["/etc/changer"], "/dev/x", ["/dev/sr0", "/dev/sr1"], programs=programs)
+
+        yield Rig(connect(), world, plan, "MOVE", connect, SCRIPT_TRAITS)
+        nursery.cancel_scope.cancel()
+
+
+RIGS: dict[str, OpenRig] = {"openjuke": openjuke, "mtx": mtx, "script": script}

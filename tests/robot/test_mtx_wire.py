@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mtx_reports import reports
 
 from robot.ports import Element, ElementKind, ElementState, Fill, drive, slot
 from robot.wire.mtx import (
     BadOutputError,
-    Report,
     Shape,
     parse_inquiry,
     parse_status,
@@ -115,21 +115,6 @@ def test_sense_data_survive_printing():
     sense = Sense("Hardware Error", 0x15, 0x01)
     assert print_sense(sense, "MOVE MEDIUM from Element Address 2001 to 1005 Failed") == golden("positioning.err")
     assert find_sense(golden("positioning.err")) == sense
-
-
-@st.composite
-def reports(draw):
-    shape = Shape(draw(st.integers(0, 12)), draw(st.integers(0, 4)), draw(st.integers(0, 3)))
-    places = [shape.element(n) for n in range(1, shape.slots + shape.mailslots + 1)]
-    tags = st.none() | st.text("ABC019", min_size=1, max_size=32)
-
-    def state(place):
-        fill = draw(st.sampled_from([Fill.FULL, Fill.EMPTY]))
-        is_full_drive = place.kind is ElementKind.DRIVE and fill is Fill.FULL
-        source = draw(st.none() | st.sampled_from(places)) if is_full_drive and places else None
-        return ElementState(place, fill, source, draw(tags) if fill is Fill.FULL else None)
-
-    return Report(shape, tuple(state(place) for place in [*places, *(drive(n) for n in range(shape.drives))]))
 
 
 @settings(derandomize=True)
