@@ -21,8 +21,8 @@ from odarchive.catalogue import archive
 from odarchive.catalogue.database import Catalogue
 from odarchive.config import Config, DriveConfig
 from odarchive.errors import ConfigError, Locked, MountFailed, NoSpace, OdarchiveError, RobotTrouble
-from odarchive.journal import CatalogueJournal
-from odarchive.workroom import Threads, Workroom
+from odarchive.librarian.journal import CatalogueJournal
+from odarchive.librarian.workroom import Threads, Workroom
 from robot.errors import RobotError
 from robot.ports import Changer, Drive, DriveId
 
@@ -97,8 +97,8 @@ def _only_one(path: Path) -> Iterator[None]:
 
 
 async def _serve(config: Config, catalogue: Catalogue) -> None:
+    from odarchive.librarian.scheduler import Librarian  # noqa: PLC0415  it imports the robot
     from odarchive.service.http import serve_http  # noqa: PLC0415  the extra `service` is needed here alone
-    from odarchive.service.librarian import Librarian  # noqa: PLC0415  it imports the robot
 
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
@@ -131,7 +131,7 @@ async def _stop_on_signals(
 
 
 async def _tell_systemd(librarian: object) -> None:
-    from odarchive.service.librarian import Librarian  # noqa: PLC0415  see _serve
+    from odarchive.librarian.scheduler import Librarian  # noqa: PLC0415  see _serve
     from odarchive.service.notify import notify, watchdog_seconds  # noqa: PLC0415
 
     assert isinstance(librarian, Librarian)  # noqa: S101  only _serve calls this

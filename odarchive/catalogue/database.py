@@ -20,6 +20,9 @@ from odarchive.errors import Locked, NoSpace
 BUSY_SECONDS = 30
 
 
+__all__ = ["BUSY_SECONDS", "Catalogue", "Connection"]
+
+
 class Catalogue:
     """A handle on the catalogue's database; cheap to pass around, safe to use from several threads."""
 

@@ -22,9 +22,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from odarchive.errors import Locked
+from odarchive.librarian.scheduler import Librarian
 from odarchive.model import ContentId
 from odarchive.service.address import reachable
-from odarchive.service.librarian import Librarian
 from odarchive.service.report import robot_report, status_report
 from robot.errors import RobotError
 

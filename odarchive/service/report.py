@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
-from odarchive.bay import Bay
 from odarchive.catalogue import discs, jobs, motions
-from odarchive.service.librarian import Librarian
+from odarchive.librarian.bay import Bay
+from odarchive.librarian.scheduler import Librarian
 from robot.ports import ElementKind, Fill
 
 

@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "catalogue"))
 
-from catalogue_kit import new_catalogue  # noqa: E402  lies beside the catalogue's tests
+from catalogue_kit import new_catalogue
 
 
 @pytest.fixture

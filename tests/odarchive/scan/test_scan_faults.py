@@ -26,14 +26,14 @@ def plant(top, version: int) -> None:
         os.link(top / "d0" / "f0", top / "d2" / "linked")
         (top / "pair2").unlink()
         shutil.rmtree(top / "tree")
-        os.chmod(top / "d3", 0o700)
+        (top / "d3").chmod(0o700)
     else:
         (top / "tree" / "deep" / "deeper").mkdir(parents=True)
         write(top / "tree" / "deep" / "deeper" / "x", b"x")
         write(top / "gone", b"gone")
         write(top / "pair1", b"pair")
         os.link(top / "pair1", top / "pair2")
-        os.symlink("gone", top / "symlink")
+        (top / "symlink").symlink_to("gone")
         (top / "void").mkdir()
 
 
@@ -124,7 +124,7 @@ def test_a_file_swapped_after_it_was_looked_at_leads_nowhere(catalogue, source, 
         def digest_of(folder, name, stat, progress):
             (source / "bait").unlink()
             if becomes == "symlink":
-                os.symlink(tmp_path / "secret", source / "bait")
+                (source / "bait").symlink_to(tmp_path / "secret")
             elif becomes == "fifo":
                 os.mkfifo(source / "bait")
             elif becomes == "folder":
@@ -149,7 +149,7 @@ def test_a_folder_swapped_for_a_symlink_leads_nowhere(catalogue, source, tmp_pat
         def enter(self, path):
             if path == b"folder" and not (source / "folder").is_symlink():
                 (source / "folder").rmdir()
-                os.symlink(tmp_path / "outside", source / "folder")
+                (source / "folder").symlink_to(tmp_path / "outside")
             return real(self, path)
 
         return enter
@@ -170,7 +170,7 @@ def test_a_source_that_vanishes_changes_nothing(catalogue, source, tmp_path, mon
     def vanishing(real):
         def enter(self, path):
             if path == b"d2":
-                os.rename(source, tmp_path / "away")
+                source.rename(tmp_path / "away")
                 if how == "replaced":
                     source.mkdir()
             return real(self, path)
@@ -186,7 +186,7 @@ def test_a_source_that_vanishes_changes_nothing(catalogue, source, tmp_path, mon
     assert rows(catalogue, "SELECT parent, name FROM entry WHERE shown = 1 ORDER BY parent, name") == shown
     if how == "replaced":
         source.rmdir()
-    os.rename(tmp_path / "away", source)
+    (tmp_path / "away").rename(source)
     scanned(catalogue, source)
     assert rows(catalogue, "SELECT state FROM snapshot ORDER BY id") == [("complete",), ("complete",)]
     assert recorded(catalogue, b"source") == before

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 from catalogue_kit import new_catalogue, rows, sound
@@ -13,44 +14,62 @@ from trees import observed, recorded, scanned, write
 from odarchive.catalogue.entries import Version
 from odarchive.scan.compare import paired
 
-NAMES = [b"a", b"b", b"c", b"\xff", b"d'", b"e\n"]
+NAMES = [os.fsdecode(name) for name in (b"a", b"b", b"c", b"\xff", b"d'", b"e\n")]
 
 
-def edit(top: bytes, rng: random.Random) -> None:
-    """One change somewhere in the tree."""
-    folders = [top]
-    files = []
-    for folder, inner, leaves in os.walk(top):
-        folders += [folder + b"/" + name for name in inner if not os.path.islink(folder + b"/" + name)]
-        files += [folder + b"/" + name for name in leaves]
-    path = rng.choice(folders) + b"/" + rng.choice(NAMES)
-    action = rng.choice(["file", "file", "folder", "link", "symlink", "move", "remove", "chmod", "touch", "copy"])
-    if action == "chmod":
-        os.chmod(rng.choice(folders), rng.choice([0o755, 0o700, 0o711]))
-    elif action == "touch":
-        os.utime(rng.choice(folders), ns=(0, rng.randrange(-(10**9), 10**18)))
-    elif action == "move" and len(folders) > 1:
-        moved = rng.choice(folders[1:])
-        if not path.startswith(moved + b"/") and not os.path.lexists(path):
-            os.rename(moved, path)
-    elif action in ("link", "copy") and files:
-        if not os.path.lexists(path):
-            origin = rng.choice(files)
-            if action == "link":
-                os.link(origin, path, follow_symlinks=False)
-            else:
-                shutil.copy2(origin, path, follow_symlinks=False)
-    else:
-        if os.path.isdir(path) and not os.path.islink(path):
+class Edits:
+    """Random changes of a tree; a change that is not possible at the chosen place is none."""
+
+    def __init__(self, top: Path, rng: random.Random) -> None:
+        self.top, self.rng = top, rng
+
+    def one(self) -> None:
+        inside = [path for path in sorted(self.top.rglob("*")) if not path.is_symlink()]
+        self.folders = [self.top, *(path for path in inside if path.is_dir())]
+        self.leaves = [path for path in inside if not path.is_dir()]
+        path = self.rng.choice(self.folders) / self.rng.choice(NAMES)
+        actions = [self.file, self.file, self.folder, self.link, self.symlink, self.move, self.remove, self.chmod]
+        self.rng.choice([*actions, self.touch, self.copy])(path)
+
+    def chmod(self, _: Path) -> None:
+        self.rng.choice(self.folders).chmod(self.rng.choice([0o755, 0o700, 0o711]))
+
+    def touch(self, _: Path) -> None:
+        os.utime(self.rng.choice(self.folders), ns=(0, self.rng.randrange(-(10**9), 10**18)))
+
+    def move(self, path: Path) -> None:
+        moved = self.rng.choice(self.folders)
+        if moved not in (self.top, *path.parents) and not os.path.lexists(path):
+            moved.rename(path)
+
+    def link(self, path: Path) -> None:
+        if self.leaves and not os.path.lexists(path):
+            path.hardlink_to(self.rng.choice(self.leaves))
+
+    def copy(self, path: Path) -> None:
+        if self.leaves and not os.path.lexists(path):
+            shutil.copy2(self.rng.choice(self.leaves), path)
+
+    def remove(self, path: Path) -> None:
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif os.path.lexists(path):
-            os.unlink(path)
-        if action == "folder":
-            os.mkdir(path)
-        elif action == "symlink":
-            os.symlink(rng.choice(NAMES), path)
-        elif action == "file":
-            write(path, b"x" * rng.randrange(4))
+        else:
+            path.unlink(missing_ok=True)
+
+    def folder(self, path: Path) -> None:
+        self.remove(path)
+        path.mkdir()
+
+    def symlink(self, path: Path) -> None:
+        self.remove(path)
+        path.symlink_to(self.rng.choice(NAMES))
+        twin = path.with_name("twin")
+        if not os.path.lexists(twin):
+            os.link(path, twin, follow_symlinks=False)
+
+    def file(self, path: Path) -> None:
+        self.remove(path)
+        write(path, b"x" * self.rng.randrange(4))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -60,13 +79,14 @@ def test_random_histories(tmp_path, seed):
     source.mkdir()
     catalogue = new_catalogue(tmp_path / "archive")
     history = {}
+    edits = Edits(source, rng)
     for _ in range(12):
         for _ in range(rng.randrange(12)):
-            edit(os.fsencode(source), rng)
+            edits.one()
         if rng.random() < 0.3:  # a scan that dies half-way, with more edits after it
             _die_scanning(catalogue, source, rng)
             for _ in range(rng.randrange(4)):
-                edit(os.fsencode(source), rng)
+                edits.one()
         result = scanned(catalogue, source, batch=rng.choice([1, 3, 1000]))
         history[result.snapshot] = observed(source)
         assert recorded(catalogue, b"source") == history[result.snapshot], f"seed {seed}"

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 from catalogue_kit import rows, sound
@@ -41,8 +42,8 @@ def test_hostile_names_come_back_as_they_were(catalogue, source):
     base = os.fsencode(source)
     for number, name in enumerate(HOSTILE):
         write(base + b"/" + name, b"content %d" % (number % 5))
-        os.mkdir(base + b"/d" + name[:254])
-        os.symlink(name, base + b"/l" + name[:254])
+        Path(os.fsdecode(base + b"/d" + name[:254])).mkdir()
+        Path(os.fsdecode(base + b"/l" + name[:254])).symlink_to(os.fsdecode(name))
         os.utime(base + b"/" + name, ns=(0, 1_600_000_000_123_456_789 + number))
     result = scanned(catalogue, source)
     assert recorded(catalogue, b"source") == observed(source)
@@ -59,9 +60,9 @@ def test_attributes_links_and_empty_things(catalogue, source):
     write(source / "data", b"x" * 3_000_000)
     write(source / "old", b"before the epoch")
     os.utime(source / "old", ns=(0, -1_000_000_001))
-    os.chmod(source / "old", 0o4755)
-    os.symlink("nowhere", source / "dangling")
-    os.symlink(b"\xff" * 300, source / "strange")
+    (source / "old").chmod(0o4711)
+    (source / "dangling").symlink_to("nowhere")
+    (source / "strange").symlink_to("\udcff" * 300)
     os.link(source / "old", source / "folder" / "other name")
     os.link(source / "empty", source / "folder" / "empty too")
     os.link(source / "dangling", source / "linked link", follow_symlinks=False)
@@ -145,7 +146,7 @@ def test_a_new_content_gets_a_new_number_and_changed_attributes_keep_it(catalogu
     scanned(catalogue, source)
     before = {name: number(name) for name in (b"content", b"mode", b"folder", b"kind")}
     write(source / "content", b"uno")
-    os.chmod(source / "mode", 0o600)
+    (source / "mode").chmod(0o600)
     (source / "folder" / "inside").touch()
     (source / "kind").rmdir()
     (source / "kind").touch()
@@ -161,7 +162,7 @@ def test_moved_files_cost_no_bytes(catalogue, source):
     (source / "a").mkdir()
     write(source / "a" / "big", b"z" * 100_000)
     scanned(catalogue, source)
-    os.rename(source / "a", source / "b")
+    (source / "a").rename(source / "b")
     assert scanned(catalogue, source).new_bytes == 0
     assert recorded(catalogue, b"source") == observed(source)
 
@@ -179,7 +180,7 @@ def test_hard_links_part_and_meet(catalogue, source):
     step(b.unlink, lambda: write(b, b"same"))
     step(b.unlink, lambda: os.link(a, b), lambda: os.link(a, c))
     step(c.unlink)
-    step(lambda: os.chmod(a, 0o640))
+    step(lambda: a.chmod(0o640))
     step(lambda: write(a, b"other"))
     step(a.unlink)
     step(lambda: os.link(b, a), b.unlink)
@@ -234,7 +235,7 @@ def test_one_scan_of_a_source_at_a_time(catalogue, source):
             scanned(catalogue, source)
         refused.append(caught.value)
 
-    import odarchive.scan.walk as walk
+    from odarchive.scan import walk
 
     before, walk.PROGRESS_SECONDS = walk.PROGRESS_SECONDS, 0.0
     try:

@@ -8,14 +8,13 @@ that holds something. Harmless to repeat.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection
-
 from odarchive.catalogue import discs, motions
+from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Disc
 from odarchive.image.identity import parse_identity
+from odarchive.librarian.readback import image_digest
+from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscState, SlotState
-from odarchive.readback import image_digest
-from odarchive.workroom import Workroom
 from robot.errors import NoMedium, NotReady, ReadFailed
 from robot.ports import Drive, Medium
 

@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from odarchive.demand import Demand, choose
+from odarchive.librarian.demand import Demand, choose
 from odarchive.model import ContentId, DiscId, Extent, JobId, SegmentId
 
 DISC = DiscId(1)

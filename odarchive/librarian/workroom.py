@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import trio
-from sqlalchemy import Connection
 
 from odarchive.cache import Cache
 from odarchive.catalogue import discs
-from odarchive.catalogue.database import Catalogue
+from odarchive.catalogue.database import Catalogue, Connection
 from odarchive.config import Config
 from odarchive.model import DiscId, JobId
 from robot.jukebox import Jukebox

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from odarchive.catalogue import discs, motions
 from odarchive.errors import OperatorNeeded
+from odarchive.librarian.settle import Found, Kind, settle
+from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscId
-from odarchive.settle import Found, Kind, settle
-from odarchive.workroom import Workroom
 from robot import ports
 from robot.ports import Drive, DriveId, Fill, SlotId
 

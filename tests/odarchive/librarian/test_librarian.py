@@ -10,7 +10,7 @@ from odarchive.digest import content_digest
 from odarchive.model import ContentId, JobState, SlotState
 from robot.ports import slot
 from robot.sim.world import person
-from tests.odarchive.shop import HostCrashError, Shop, SimBurner
+from tests.odarchive.librarian.shop import HostCrashError, Shop, SimBurner
 
 
 

@@ -14,14 +14,14 @@ from functools import partial
 
 import trio
 
-from odarchive.bay import BURN_LIMIT, Bay
-from odarchive.burn import burn_job, sweep_staging
 from odarchive.catalogue import discs, jobs
-from odarchive.demand import Demand, Want, choose
 from odarchive.errors import NoSpace, OdarchiveError, OperatorNeeded
+from odarchive.librarian.bay import BURN_LIMIT, Bay
+from odarchive.librarian.burn import burn_job, sweep_staging
+from odarchive.librarian.demand import Demand, Want, choose
+from odarchive.librarian.recall import Recaller
+from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, Job, JobKind, JobState, SegmentId
-from odarchive.recall import Recaller
-from odarchive.workroom import Workroom
 from robot.errors import BurnError, RobotError
 
 log = logging.getLogger(__name__)

@@ -18,12 +18,12 @@ from odarchive.cache import Cache
 from odarchive.catalogue import archive as facts, discs, jobs
 from odarchive.catalogue.check import check
 from odarchive.catalogue.database import Catalogue
-from odarchive.journal import CatalogueJournal
+from odarchive.librarian.journal import CatalogueJournal
 from odarchive.media import parse_medium as parse
 from odarchive.planning import make_plan
 from odarchive.scan import scan
-from odarchive.service.librarian import Librarian
-from odarchive.workroom import Workroom
+from odarchive.librarian.scheduler import Librarian
+from odarchive.librarian.workroom import Workroom
 from robot.changers.odjp import OdjpChanger
 from robot.drives.file import FileDrive
 from robot.errors import BurnError, NotBlank, TooSmall

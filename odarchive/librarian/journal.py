@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from odarchive.catalogue import motions
 from odarchive.catalogue.database import Catalogue
-from odarchive.workroom import Blocking, Clock
+from odarchive.librarian.workroom import Blocking, Clock
 from robot.ports import Element, ElementKind, Motion, MotionId, MotionOutcome
 
 

@@ -9,17 +9,16 @@ tried on another, and when no copy is left the want fails with the disc's name.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
-from odarchive.bay import Bay
 from odarchive.cache import Filling
 from odarchive.catalogue import discs, jobs
+from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Disc
-from odarchive.demand import Demand, Want
 from odarchive.errors import DamageFound, NoSpace
+from odarchive.librarian.bay import Bay
+from odarchive.librarian.demand import Demand, Want
+from odarchive.librarian.readback import SectorReader
+from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, DiscState, Extent, JobState, SegmentId, SlotState
-from odarchive.readback import SectorReader
-from odarchive.workroom import Workroom
 from robot.errors import ReadFailed, RobotError, SourceEmpty
 from robot.ports import SECTOR
 

@@ -17,21 +17,20 @@ row mean a bad batch or a bad laser, and a person is asked. A burn is never repe
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection
-
-from odarchive import settle
-from odarchive.bay import Bay
 from odarchive.catalogue import discs, jobs, motions
+from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Attempt, Disc, Segment
 from odarchive.digest import stream_digest
 from odarchive.errors import BurnFailed, OperatorNeeded
 from odarchive.image.identity import DiscIdentity
 from odarchive.image.stamp import stamp
 from odarchive.imaging import build_image
+from odarchive.librarian import settle
+from odarchive.librarian.bay import Bay
+from odarchive.librarian.readback import image_digest
+from odarchive.librarian.settle import Kind
+from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscState, Job, JobState, SegmentState, SlotState
-from odarchive.readback import image_digest
-from odarchive.settle import Kind
-from odarchive.workroom import Workroom
 from robot.errors import BurnError, ReadFailed
 from robot.ports import SECTOR, BurnProgress, Fill
 
