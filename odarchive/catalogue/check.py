@@ -3,11 +3,13 @@
 Each rule is a question whose answers are violations. Not for what discs hold (verification) nor for repairing.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
 
 from odarchive.catalogue.database import Catalogue, driver
 from odarchive.catalogue.rules import RULES, Rule
@@ -29,17 +31,22 @@ class Violation:
 def check(catalogue: Catalogue, *, deep: bool = True) -> list[Violation]:
     """Every violation, at most ``LISTED`` of each rule; none: the catalogue is sound.
 
-    Takes some seconds per million entries. ``deep`` also has SQLite verify the file's own structure, which reads all of it.
+    Takes some seconds per million entries. ``deep`` also has SQLite verify the
+    file's own structure, which reads all of it.
     """
     with catalogue.read() as connection:
-        found: list[Violation] = []
-        if deep:
-            found += _few("file", _integrity(connection))
-        found += _few("reference", _references(connection))
-        for rule in RULES:
-            found += _few(rule.name, _answers(connection, rule))
-        found += _few("shown", _shown(connection))
-        return found
+        try:
+            damage = _few("file", _integrity(connection)) if deep else []
+            return damage or _all(connection)  # in a damaged file no other answer means anything
+        except (DatabaseError, sqlite3.DatabaseError) as error:
+            return [Violation("file", f"SQLite: {getattr(error, 'orig', error)}")]
+
+
+def _all(connection: Connection) -> list[Violation]:
+    found = _few("reference", _references(connection))
+    for rule in RULES:
+        found += _few(rule.name, _answers(connection, rule))
+    return found + _few("shown", _shown(connection))
 
 
 def _few(rule: str, details: Iterator[str]) -> list[Violation]:
