@@ -75,14 +75,17 @@ class DataRegion(Generic[S]):
     def early(self, opener: Opener[S]) -> None:
         """All files but the late ones, in the order of their extents."""
         tree, first = self._layout.tree, self._layout.first_sector
-        kind, late, sizes = tree.kind, tree.late, tree.size
+        kind, late, sizes, sources, sink = tree.kind, tree.late, tree.size, tree.source, self._sink
         for number in self._layout.shape.homes():
             if kind[number] != FILE or late[number]:
                 continue
             node, size = NodeId(number), sizes[number]
-            if size:
-                self._sink.pad_to(first[node])
-            opened = self._open(node, opener)
+            if size and first[number] * SECTOR != sink.taken:
+                sink.pad_to(first[number])
+            try:
+                opened = opener(sources[number])  # type: ignore[arg-type]  # the source of a file is an S
+            except OSError as error:
+                raise self._failed(node, 0, error) from error
             if not isinstance(opened, int):
                 self._pieces(node, opened)
             elif size <= _SMALL:
@@ -99,13 +102,6 @@ class DataRegion(Generic[S]):
                 self._check(node, len(data))
                 self._whole(node, data)
 
-    def _open(self, node: NodeId, opener: Opener[S]) -> int | Iterable[bytes]:
-        source = self._layout.tree.source[node]
-        try:
-            return opener(source)  # type: ignore[arg-type]  # the source of a file is an S, never None by default
-        except OSError as error:
-            raise self._failed(node, 0, error) from error
-
     def _small(self, node: NodeId, fd: int) -> None:
         size = self._layout.tree.size[node]
         data = b""
@@ -119,11 +115,12 @@ class DataRegion(Generic[S]):
             raise self._failed(node, len(data), error) from error
         finally:
             os.close(fd)
-        self._check(node, len(data))
+        if len(data) != size:
+            self._check(node, len(data))
         self._whole(node, data)
 
     def _whole(self, node: NodeId, data: bytes) -> None:
-        self._sink.put(data.ljust(-(-len(data) // SECTOR) * SECTOR, b"\0"))
+        self._sink.put(data.ljust(len(data) + SECTOR - 1 & -SECTOR, b"\0"))
         self._written.record(node, self._new(data).digest())
 
     def _stream(self, node: NodeId, fd: int) -> None:

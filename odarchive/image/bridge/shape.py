@@ -42,8 +42,7 @@ class Shape(Generic[S]):
         self.subdirectory_count = _subdirectory_counts(tree)
         self.walk = self._walk()
         self.levels = self._levels()
-        self.home = self._homes()
-        self.number = self._numbers()
+        self.home, self.number = self._homes()
 
     def entries(self, directory: int) -> array[int]:
         """The entries of a directory, in order."""
@@ -102,21 +101,19 @@ class Shape(Generic[S]):
             at += 1
         return levels
 
-    def _homes(self) -> array[int]:
+    def _homes(self) -> tuple[array[int], array[int]]:
+        """Home and number of every node."""
         unset = 0xFFFFFFFF
-        home = array("I", [unset]) * len(self.tree.kind)
+        home, number = (array("I", [start]) * len(self.tree.kind) for start in (unset, 0))
         nodes = self.tree.entry_node
+        place = 0
         for directory in self.walk:
             for entry in self.entries(directory):
-                if home[nodes[entry]] == unset:
-                    home[nodes[entry]] = entry
-        return home
-
-    def _numbers(self) -> array[int]:
-        number = array("I", [0]) * len(self.tree.kind)
-        for place, node in enumerate(self.homes(), 1):
-            number[node] = place
-        return number
+                node = nodes[entry]
+                if home[node] == unset:
+                    place += 1
+                    home[node], number[node] = entry, place
+        return home, number
 
 
 def _sorted_entries(tree: Tree[S]) -> array[int]:

@@ -112,6 +112,8 @@ def _symlinks(shape: Shape[S], volume: VolumeInfo, out: Stored) -> None:
 
 def _times(shape: Shape[S], left_out: set[int], out: Stored) -> None:
     tree = shape.tree
+    if in_old_linux_range(min(tree.seconds)) and in_old_linux_range(max(tree.seconds)):
+        return
     late = {node for node, seconds in enumerate(tree.seconds) if not in_old_linux_range(seconds)}
     for entry in _entries_of(tree, late):
         seconds = tree.seconds[tree.entry_node[entry]]
@@ -124,7 +126,8 @@ def _times(shape: Shape[S], left_out: set[int], out: Stored) -> None:
 def _link_counts(shape: Shape[S], left_out: set[int], out: Stored) -> None:
     below = shape.subdirectory_count
     crowded = {d for d in shape.walk if below[d] >= MAX_LINKS}
-    linked = {node for node, links in enumerate(shape.tree.links) if links > MAX_LINKS}
+    links = shape.tree.links
+    linked = {node for node, count in enumerate(links) if count > MAX_LINKS} if max(links) > MAX_LINKS else set()
     for entry in _entries_of(shape.tree, crowded | linked):
         if entry not in left_out:
             out.reasons.append((entry, n.View.UDF, n.Reason.LINKS))

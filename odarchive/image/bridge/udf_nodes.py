@@ -9,11 +9,10 @@ at most 2^30 - 2048 bytes here so that each is whole sectors), 4/14.16 (path com
 from array import array
 from functools import lru_cache
 from struct import Struct
-from typing import NamedTuple
 
 from odarchive.image.bridge.names import cs0
 from odarchive.image.bridge.sectors import PARTITION, SECTOR
-from odarchive.image.bridge.udf_volume import FILE_ENTRY, FILE_IDENTIFIER, IMPLEMENTATION, long_ad, tagged
+from odarchive.image.bridge.udf_volume import FILE_ENTRY, FILE_IDENTIFIER, IMPLEMENTATION, tagged
 
 MAX_EXTENT = 0x3FFFF800
 MAX_EXTENTS = (SECTOR - 176) // 8  # 234 short descriptors in the one sector of a file entry
@@ -22,33 +21,16 @@ MAX_LINKS = 0xFFFF
 FILE_TYPES = array("B", [4, 5, 12])  # directory, file, symlink: by kind of node
 FIRST_UNIQUE_ID = 16
 FID_HEAD = 38
+DIRECTORY_FID, PARENT_OF = 2, 0x0A  # file characteristics
 PARENT_FID = 40
 
 _HEAD = Struct("<IHHHBBIHHIIIHBBI")
-_FLAGS_AT = 18  # of the ICB tag
 _REST = Struct("<QQ12s12s12sI16x32sQII")  # from the information length on
-_FID = Struct("<HBB16sH")
+_FID = Struct("<HBBIIHHIH")
+_PADS = (b"", b"\0\0\0", b"\0\0", b"\0")
 _AD = Struct("<II")
 IN_ICB = 3  # placement of data: flags bits 0-2: the data stand in the entry itself
 _PATH_ROOT, _PATH_PARENT, _PATH_CURRENT, _PATH_NAME = 2, 3, 4, 5
-
-
-class Owned(NamedTuple):
-    """The attributes of a file entry that many files share; ``links`` is the number of identifiers that name it."""
-
-    file_type: int
-    mode: int
-    uid: int
-    gid: int
-    links: int
-
-
-class FileEntry(NamedTuple):
-    """The attributes of a file entry; ``head`` is made by `entry_head`."""
-
-    head: bytes
-    stamp: bytes
-    unique_id: int
 
 
 def unique_id(number: int) -> int:
@@ -62,8 +44,20 @@ def permissions(mode: int) -> tuple[int, int]:
     return bits, mode >> 9 >> 2 << 6 | (mode >> 9 >> 1 & 1) << 7 | (mode >> 9 & 1) << 8
 
 
-def file_entry(block: int, entry: FileEntry, size: int, sector: int) -> bytes:
-    """A file entry of one extent list starting at ``sector`` of the image; not padded to the sector."""
+@lru_cache(maxsize=4096)
+def entry_head(file_type: int, mode: int, uid: int, gid: int, links: int, placement: int = 0) -> bytes:
+    """The first fields of a file entry, which many share.
+
+    ``links`` is the number of identifiers that name it; ``placement`` says where the data are: `IN_ICB` or elsewhere.
+    """
+    bits, flags = permissions(mode)
+    # ICB tag of strategy 4 (this entry only), owners, permissions, links, no record format
+    icb = (0, 4, 0, 1, 0, file_type, 0, 0, flags | placement)
+    return _HEAD.pack(*icb, uid, gid, bits, min(links, MAX_LINKS), 0, 0, 0)
+
+
+def file_entry(block: int, head: bytes, stamp: bytes, unique: int, size: int, sector: int) -> bytes:
+    """A file entry, one block; its data start at ``sector`` of the image."""
     if size <= MAX_EXTENT:
         ads = _AD.pack(size, sector - PARTITION) if size else b""
     else:
@@ -71,29 +65,16 @@ def file_entry(block: int, entry: FileEntry, size: int, sector: int) -> bytes:
             _AD.pack(min(MAX_EXTENT, size - done), sector - PARTITION + done // SECTOR)
             for done in range(0, size, MAX_EXTENT)
         )
-    return _entry(block, entry, size, ads)
-
-
-def symlink_entry(block: int, entry: FileEntry, components: bytes) -> bytes:
-    """A file entry that holds a symlink's path components itself; its head says `IN_ICB`."""
-    return _entry(block, entry, len(components), components)
-
-
-@lru_cache(maxsize=4096)
-def entry_head(owned: Owned, placement: int = 0) -> bytes:
-    """The first fields of a file entry; ``placement`` 3 puts the data into the entry itself."""
-    file_type, mode, uid, gid, links = owned
-    bits, flags = permissions(mode)
-    # ICB tag of strategy 4 (this entry only), owners, permissions, links, no record format
-    icb = (0, 4, 0, 1, 0, file_type, 0, 0, flags | placement)
-    return _HEAD.pack(*icb, uid, gid, bits, min(links, MAX_LINKS), 0, 0, 0)
-
-
-def _entry(block: int, entry: FileEntry, size: int, ads: bytes) -> bytes:
-    head, stamp, unique = entry
-    blocks = 0 if head[_FLAGS_AT] & 7 else (size + SECTOR - 1) // SECTOR
+    blocks = (size + SECTOR - 1) // SECTOR
     rest = _REST.pack(size, blocks, stamp, stamp, stamp, 1, IMPLEMENTATION, unique, 0, len(ads))
-    return tagged(FILE_ENTRY, head + rest + ads, block)
+    return tagged(FILE_ENTRY, head + rest + ads, block).ljust(SECTOR, b"\0")
+
+
+def symlink_entry(block: int, head: bytes, stamp: bytes, unique: int, components: bytes) -> bytes:
+    """A file entry that holds a symlink's path components itself, as its head has to say: `IN_ICB`."""
+    length = len(components)
+    rest = _REST.pack(length, 0, stamp, stamp, stamp, 1, IMPLEMENTATION, unique, 0, length)
+    return tagged(FILE_ENTRY, head + rest + components, block).ljust(SECTOR, b"\0")
 
 
 def identifier_bytes(stored: bytes) -> int:
@@ -101,15 +82,12 @@ def identifier_bytes(stored: bytes) -> int:
     return FID_HEAD + len(stored) + 3 & ~3
 
 
-def file_identifier(block: int, stored: bytes, icb: tuple[int, int], *, directory: bool) -> bytes:
-    """A file identifier starting in ``block``; ``icb`` is the block of the file entry and the unique id."""
-    body = _FID.pack(1, 2 if directory else 0, len(stored), long_ad(SECTOR, *icb), 0) + stored
-    return tagged(FILE_IDENTIFIER, body + bytes(-(len(body) + 16) % 4), block)
-
-
-def parent_identifier(block: int, icb: tuple[int, int]) -> bytes:
-    """The first identifier of a directory: its parent, without a name."""
-    return tagged(FILE_IDENTIFIER, _FID.pack(1, 0x0A, 0, long_ad(SECTOR, *icb), 0) + bytes(2), block)
+def file_identifier(block: int, stored: bytes, entry_block: int, unique: int, characteristics: int = 0) -> bytes:
+    """A file identifier starting in ``block``, which names the file entry at ``entry_block``."""
+    length = len(stored)
+    # file version 1; a long allocation descriptor into partition 0 with the unique id; no implementation use
+    head = _FID.pack(1, characteristics, length, SECTOR, entry_block, 0, 0, unique, 0)
+    return tagged(FILE_IDENTIFIER, head + stored + _PADS[length + FID_HEAD & 3], block)
 
 
 def path_components(target: bytes) -> bytes | None:

@@ -55,8 +55,10 @@ def tagged(identifier: int, body: bytes, location: int) -> bytes:
     """A descriptor: its 16-byte tag with CRC and checksum, and its body."""
     crc = binascii.crc_hqx(body, 0)
     length = len(body)
-    total = sum(_TAG.pack(identifier, 2, 0, 0, 1, crc, length, location))
-    return _TAG.pack(identifier, 2, total & 255, 0, 1, crc, length, location) + body
+    # the sum of the tag's other bytes; what a shift leaves above eight bits falls to the mask
+    numbers = identifier + (identifier >> 8) + 3 + crc + (crc >> 8) + length + (length >> 8)
+    places = location + (location >> 8) + (location >> 16) + (location >> 24)
+    return _TAG.pack(identifier, 2, numbers + places & 255, 0, 1, crc, length, location) + body
 
 
 def dstring(text: str, length: int) -> bytes:

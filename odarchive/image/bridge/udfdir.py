@@ -12,7 +12,7 @@ from odarchive.image.bridge.names import udf_identifier
 from odarchive.image.bridge.sectors import PARTITION, SECTOR
 from odarchive.image.bridge.shape import Shape
 from odarchive.image.bridge.stamps import udf_stamp
-from odarchive.image.bridge.tree import DIRECTORY, FILE, ROOT
+from odarchive.image.bridge.tree import FILE, ROOT
 
 S = TypeVar("S")
 
@@ -55,28 +55,30 @@ class UdfDirectories(Generic[S]):
         """The directory's blocks, then its residents' file entries."""
         block, length = places.entry_block[directory], places.identifier_bytes[directory]
         links = 1 + self._shape.subdirectory_count[directory]
-        own = udf.file_entry(block, self._attributes(directory, links), length, block + 1 + PARTITION)
-        yield own.ljust(SECTOR, b"\0")
+        head, stamp, unique = self._head(directory, links), self._stamp(directory), self._unique(directory)
+        yield udf.file_entry(block, head, stamp, unique, length, block + 1 + PARTITION)
         yield from self._identifier_blocks(directory, places)
         yield bytes(-length % SECTOR)
-        sizes, links_of = self._tree.size, self._tree.links
+        tree, number, components = self._tree, self._shape.number, self._components
+        seconds, nanos, sizes, links_of = tree.seconds, tree.nanos, tree.size, tree.links
+        blocks, first = places.entry_block, places.first_sector
         for node in self.residents(directory):
-            entry = self._attributes(node, links_of[node])
-            at = places.entry_block[node]
-            if node in self._components:
-                yield udf.symlink_entry(at, entry, self._components[node]).ljust(SECTOR, b"\0")
+            stamp, unique = udf_stamp(seconds[node], nanos[node]), udf.unique_id(number[node])
+            head = self._head(node, links_of[node])
+            if node in components:
+                yield udf.symlink_entry(blocks[node], head, stamp, unique, components[node])
             else:
-                yield udf.file_entry(at, entry, sizes[node], places.first_sector[node]).ljust(SECTOR, b"\0")
+                yield udf.file_entry(blocks[node], head, stamp, unique, sizes[node], first[node])
 
     def _identifier_blocks(self, directory: int, places: UdfPlaces) -> Iterator[bytes]:
         kind, block_of, number = self._tree.kind, places.entry_block, self._shape.number
         parent = self._tree.entry_parent[self._shape.home[directory]] if directory != ROOT else ROOT
-        start = (block_of[directory] + 1) * SECTOR
-        yield udf.parent_identifier(start // SECTOR, (block_of[parent], udf.unique_id(self._shape.number[parent])))
-        at = start + udf.PARENT_FID
+        at = (block_of[directory] + 1) * SECTOR
+        yield udf.file_identifier(at // SECTOR, b"", block_of[parent], self._unique(parent), udf.PARENT_OF)
+        at += udf.PARENT_FID
         for node, stored in self._identifiers(directory):
-            icb = (block_of[node], udf.unique_id(number[node]))
-            data = udf.file_identifier(at // SECTOR, stored, icb, directory=kind[node] == DIRECTORY)
+            flags = 0 if kind[node] else udf.DIRECTORY_FID
+            data = udf.file_identifier(at // SECTOR, stored, block_of[node], udf.unique_id(number[node]), flags)
             at += len(data)
             yield data
 
@@ -90,10 +92,14 @@ class UdfDirectories(Generic[S]):
             stored = mapped.get(entry) if mapped else None
             yield node, stored or udf_identifier(names[entry])
 
-    def _attributes(self, node: int, links: int) -> udf.FileEntry:
+    def _head(self, node: int, links: int) -> bytes:
         tree = self._tree
-        stamp = udf_stamp(tree.seconds[node], tree.nanos[node])
+        kind = udf.FILE_TYPES[tree.kind[node]]
         placement = udf.IN_ICB if node in self._components else 0
-        owned = udf.Owned(udf.FILE_TYPES[tree.kind[node]], tree.mode[node], tree.uid[node], tree.gid[node], links)
-        head = udf.entry_head(owned, placement)
-        return udf.FileEntry(head, stamp, udf.unique_id(self._shape.number[node]))
+        return udf.entry_head(kind, tree.mode[node], tree.uid[node], tree.gid[node], links, placement)
+
+    def _stamp(self, node: int) -> bytes:
+        return udf_stamp(self._tree.seconds[node], self._tree.nanos[node])
+
+    def _unique(self, node: int) -> int:
+        return udf.unique_id(self._shape.number[node])

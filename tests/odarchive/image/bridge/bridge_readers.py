@@ -53,10 +53,10 @@ def folder(root: str) -> dict[bytes, str]:
             if os.path.islink(full):
                 continue
             if os.path.isdir(full):
-                os.chmod(full, 0o700)
+                os.chmod(full, 0o700)  # noqa: PTH101 - names are bytes
                 out[os.path.relpath(full, top)] = "dir"
             else:
-                os.chmod(full, 0o600)
+                os.chmod(full, 0o600)  # noqa: PTH101 - names are bytes
                 with open(full, "rb") as file:
                     out[os.path.relpath(full, top)] = hashlib.sha256(file.read()).hexdigest()
     return out

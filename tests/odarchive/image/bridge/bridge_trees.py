@@ -184,4 +184,4 @@ def on_disk(spec: Spec, folder: str) -> None:
             case Link(to):
                 os.link(os.path.join(os.fsencode(folder), to), full)
             case Symlink(target):
-                os.symlink(target, full)
+                os.symlink(target, full)  # noqa: PTH211 - names are bytes

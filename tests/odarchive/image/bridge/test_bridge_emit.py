@@ -71,7 +71,7 @@ def test_pipe_file_and_object_get_the_same_bytes(tmp_path):
 def test_descriptors_and_pieces_give_the_same_image(tmp_path):
     spec: Spec = {b"f%d" % size: File(bytes(range(251)) * (size // 251) + b"z" * (size % 251)) for size in SIZES}
     on_disk(spec, str(tmp_path))
-    expected, plan, written, built = image(spec)
+    expected, _, written, built = image(spec)
     tree: Tree[str] = Tree(FOLDER)
     for path, what in spec.items():
         tree.add_file(ROOT, path, PLAIN, Content(len(what.data), str(tmp_path / path.decode())))

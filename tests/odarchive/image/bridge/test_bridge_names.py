@@ -52,7 +52,9 @@ def test_mapped_names_can_be_stored_everywhere(name):
 def test_stamps_are_the_date_in_utc(seconds, nanos):
     if not in_udf_range(seconds):
         return
-    when = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds, microseconds=nanos // 1000)
+    when = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(
+        seconds=seconds, microseconds=nanos // 1000
+    )
     raw = udf_stamp(seconds, nanos)
     assert int.from_bytes(raw[2:4], "little") == when.year
     assert tuple(raw[4:9]) == (when.month, when.day, when.hour, when.minute, when.second)
@@ -165,8 +167,8 @@ def test_continuation_areas_stay_inside_sectors_and_chain(sizes):
         stored.append((area.add(fields), b"".join(fields)))
     data = area.data()
     assert len(data) == area.sectors * SECTOR
-    for pointer, want in stored:
-        got = b""
+    for first, want in stored:
+        pointer, got = first, b""
         while pointer:
             sector, offset, length = (int.from_bytes(pointer[at : at + 4], "little") for at in (4, 12, 20))
             assert offset + length <= SECTOR
