@@ -17,9 +17,9 @@ _ISO_CHUNK = 0xFFFFF800
 """Larger files take several ISO 9660 records."""
 
 _CATALOGUE_NAME = 32
-_CATALOGUE_CONTENT = 560
+_CATALOGUE_CONTENT, _CATALOGUE_PART = 350, 160
 _SUM_LINE = 70
-_ENTRY_LINE = 340
+_ENTRY_LINE = 260
 """Fixed bytes of a line in catalogue.json (per name, per content), SHA256SUMS and the entry list."""
 
 _SYSTEM_SECTORS = 257 + 2 + 1 + 32
@@ -63,8 +63,8 @@ def link_cost(path: PathCost, name: bytes, target: bytes) -> int:
 
 
 def content_cost(size: int) -> int:
-    """Bytes of a file beside its data and its names."""
-    return SECTOR + _CATALOGUE_CONTENT + (size // _ISO_CHUNK) * _ISO_RECORD
+    """Bytes of a file, or of a part of one, beside its data and its names."""
+    return SECTOR + _CATALOGUE_CONTENT + _CATALOGUE_PART + (size // _ISO_CHUNK) * _ISO_RECORD
 
 
 def directory_cost(parent: PathCost, name: bytes) -> int:

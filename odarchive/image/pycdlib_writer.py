@@ -53,7 +53,8 @@ class PycdlibImage:
         self._add_directories()
         for file, source in zip(tree.files, self._sources, strict=True):
             self._add_file(file, source)
-        self._iso.force_consistency()
+        self._iso.force_consistency()  # before any get_record: that lays everything out anew after each addition
+        self._set_all_attributes()
         self._end_on_unit()
         self.size: int = self._iso.pvd.space_size * SECTOR
         self.sectors: Sequence[int] = [self._sector(file) for file in tree.files]
@@ -73,7 +74,6 @@ class PycdlibImage:
         for directory in sorted(self._tree.directories, key=lambda directory: directory.path):
             udf = _text(directory.path)
             self._iso.add_directory(iso_path=self._iso_paths.directory(directory.path), udf_path=udf)
-            _set_attributes(self._iso.get_record(udf_path=udf), directory.attributes, is_directory=True)
 
     def _add_file(self, file: File, source: "_Source") -> None:
         first, *others = file.paths
@@ -84,10 +84,16 @@ class PycdlibImage:
             other = self._iso_paths.file(path, "")
             if other is not None and file.size <= 0xFFFFF800:  # larger files are several records: not for a link
                 self._iso.add_hard_link(udf_old_path=_text(first), iso_new_path=other)
-        for path in file.paths:  # all of them share one File Entry on the disc; whichever is written must be right
-            record = self._iso.get_record(udf_path=_text(path))
-            record.file_link_count = len(file.paths)
-            _set_attributes(record, file.attributes, is_directory=False)
+
+    def _set_all_attributes(self) -> None:
+        for directory in self._tree.directories:
+            record = self._iso.get_record(udf_path=_text(directory.path))
+            _set_attributes(record, directory.attributes, is_directory=True)
+        for file in self._tree.files:
+            for path in file.paths:  # all share one File Entry on the disc; whichever is written must be right
+                record = self._iso.get_record(udf_path=_text(path))
+                record.file_link_count = len(file.paths)
+                _set_attributes(record, file.attributes, is_directory=False)
 
     def _end_on_unit(self) -> None:
         """Move the last anchor to the end of a burn unit: readers look for it in the last block of the medium."""
