@@ -101,21 +101,21 @@ async def _serve(config: Config, catalogue: Catalogue) -> None:
     from odarchive.service.http import serve_http  # noqa: PLC0415  the extra `service` is needed here alone
 
     with trio.CancelScope() as scope:
-        async with trio.open_nursery() as nursery:
+        # The room is the outer one: arm and drives come to rest, shielded, before the line to the robot is closed.
+        async with workroom(config, catalogue) as room, trio.open_nursery() as nursery:
             await nursery.start(_stop_on_signals, scope)
-            async with workroom(config, catalogue) as room:
-                librarian = Librarian(room)
-                try:
-                    await nursery.start(librarian.run)
-                except RobotError as error:
-                    raise RobotTrouble(
-                        f"the robot ({config.robot.driver} on {config.robot.port}) failed at start: {error}; "
-                        "check that it is on and connected, then try again"
-                    ) from error
-                await nursery.start(serve_http, librarian, config.socket)
-                nursery.start_soon(_tell_systemd, librarian)
-                log.info("librarian ready on %s", config.socket)
-                await trio.sleep_forever()
+            librarian = Librarian(room)
+            try:
+                await nursery.start(librarian.run)
+            except RobotError as error:
+                raise RobotTrouble(
+                    f"the robot ({config.robot.driver} on {config.robot.port}) failed at start: {error}; "
+                    "check that it is on and connected, then try again"
+                ) from error
+            await nursery.start(serve_http, librarian, config.socket)
+            nursery.start_soon(_tell_systemd, librarian)
+            log.info("librarian ready on %s", config.socket)
+            await trio.sleep_forever()
 
 
 async def _stop_on_signals(
