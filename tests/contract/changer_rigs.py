@@ -9,6 +9,7 @@ from pathlib import Path
 
 import trio
 
+from robot.changers.manual import ManualChanger, TerminalPerson
 from robot.changers.mtx import MtxChanger
 from robot.changers.odjp import OdjpChanger
 from robot.changers.program import Programs
@@ -18,6 +19,7 @@ from robot.sim.commands import CommandMachine, launcher
 from robot.sim.faults import Fault, FaultPlan
 from robot.sim.mtxsim import MtxCommands
 from robot.sim.openjuke import OpenJuke
+from robot.sim.person import SimulatedPerson
 from robot.sim.scriptsim import ScriptCommands
 from robot.sim.world import World
 from robot.transport import memory_pair
@@ -129,4 +131,33 @@ async def script(directory: Path, faults: Iterable[Fault] = ()) -> AsyncIterator
         nursery.cancel_scope.cancel()
 
 
-RIGS: dict[str, OpenRig] = {"openjuke": openjuke, "mtx": mtx, "script": script}
+MANUAL_TRAITS = Traits(
+    homes=False,
+    counts=False,
+    sees=False,
+    sees_picker=False,
+    has_door=False,
+    asks=False,
+    repeats=False,
+    queues=True,
+)
+
+
+@asynccontextmanager
+async def manual(directory: Path, faults: Iterable[Fault] = ()) -> AsyncIterator[Rig]:
+    world = small_world(directory)
+    plan = FaultPlan(faults)
+    person = SimulatedPerson(world, faults=plan)
+    async with trio.open_nursery() as nursery:
+
+        def connect() -> Changer:
+            host, far = memory_pair()
+            nursery.start_soon(person.serve, far)
+            return ManualChanger(TerminalPerson(host), slots=12, drives=2, mailslots=1, patience=300)
+
+        yield Rig(connect(), world, plan, "MOVE", connect, MANUAL_TRAITS)
+        nursery.cancel_scope.cancel()
+
+
+RIGS: dict[str, OpenRig] = {"openjuke": openjuke, "mtx": mtx, "script": script, "manual": manual}
+"""Machines with random access, by name."""
