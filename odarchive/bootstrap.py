@@ -198,7 +198,7 @@ def _drive(number: DriveId, drive: DriveConfig) -> Drive:
 
 def _changer(config: Config) -> Changer:
     from robot.changers.odjp import OdjpChanger  # noqa: PLC0415
-    from robot.transport import SerialStream  # noqa: PLC0415
+    from robot.transport import ReopeningStream, SerialStream  # noqa: PLC0415
 
     robot = config.robot
     if robot.driver == "none":
@@ -208,7 +208,7 @@ def _changer(config: Config) -> Changer:
     if robot.driver != "odjp":
         raise ConfigError(f"[robot] driver = {robot.driver!r} is not known; known: odjp")
     try:
-        return OdjpChanger(SerialStream(robot.port, robot.baud))
+        return OdjpChanger(ReopeningStream(lambda: SerialStream(robot.port, robot.baud)))
     except RobotError as error:
         raise RobotTrouble(f"the robot's port cannot be used: {error}; check cable and [robot] port") from error
 

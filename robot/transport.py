@@ -15,6 +15,7 @@ import serial
 import trio
 
 from robot.errors import CommunicationLost
+from robot.ports import ByteStream
 
 if sys.platform == "win32":  # pragma: no cover
     raise ImportError("serial lines are read through POSIX descriptors here")
@@ -107,6 +108,52 @@ class SerialStream(DescriptorStream):
         if descriptor >= 0:
             trio.lowlevel.notify_closing(descriptor)
             self._port.close()
+
+
+class ReopeningStream:
+    """A line that is opened again after it was lost: an adapter replugged, a machine switched off and on.
+
+    The loss itself is still raised, once, because nobody knows what the machine heard of what was sent. The next
+    ``send`` opens the line anew; until it can be opened, ``send`` raises CommunicationLost.
+
+    Concurrency: as the streams it opens.
+    """
+
+    def __init__(self, open_line: Callable[[], ByteStream]) -> None:
+        """Open the line for the first time with ``open_line``; raises CommunicationLost if it cannot be opened."""
+        self._open_line = open_line
+        self._line: ByteStream | None = open_line()
+
+    async def send(self, data: bytes) -> None:
+        """See the port."""
+        if self._line is None:
+            self._line = self._open_line()
+        try:
+            await self._line.send(data)
+        except CommunicationLost:
+            await self._drop()
+            raise
+
+    async def receive(self) -> bytes:
+        """See the port."""
+        if self._line is None:
+            await trio.lowlevel.checkpoint()
+            raise CommunicationLost("the line was lost; it is opened again with the next command")
+        try:
+            return await self._line.receive()
+        except CommunicationLost:
+            await self._drop()
+            raise
+
+    async def aclose(self) -> None:
+        """See the port."""
+        await self._drop()
+
+    async def _drop(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            with trio.CancelScope(shield=True):  # closing a descriptor does not wait
+                await line.aclose()
 
 
 class MemoryStream:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from odarchive.errors import NoLibrarian, OdarchiveError
+from odarchive.errors import NoLibrarian, OdarchiveError, RobotTrouble
 from odarchive.model import ContentId
 from odarchive.service.address import reachable
 
@@ -22,6 +22,8 @@ def _absent(socket: Path) -> NoLibrarian:
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:
+    if response.status_code == 503:
+        raise RobotTrouble(response.text.strip()[:300])
     if response.status_code >= 400:
         raise OdarchiveError(f"the librarian refused: {response.text.strip()[:300]}")
     document = response.json()
