@@ -77,8 +77,8 @@ class Recaller:
                 return disc
             reasons.append(f"slot {disc.slot} should hold disc {disc.label} but the drive finds {found.describe()}")
             await room.note("wrong-disc", reasons[-1], disc=disc.id)
-        if reasons and (disc := await self._search(bay, segment)) is not None:
-            return disc
+        if reasons and (lost := await self._search(bay, segment)) is not None:
+            return lost
         why = "; ".join(reasons) or f"segment {segment} has no verified disc"
         for want in self._demand.on(segment):
             await self.fail(want, want.why or why)

@@ -67,7 +67,7 @@ class Site:
             *("--world", str(self.world), "--slots", str(slots), "--drives", str(drives)),
             *("--blanks", blanks, "--capacity", str(capacity), "--instant"),
         )
-        self.wait_for(lambda: (self.world / "tty").exists(), "the robot's tty")
+        self.wait_for((self.world / "tty").exists, "the robot's tty")
 
     def init(self) -> None:
         """Make the archive."""

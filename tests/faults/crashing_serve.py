@@ -1,4 +1,4 @@
-"""A librarian that kills itself with SIGKILL at its Nth durable record, before or after the commit. Run as a process."""
+"""A librarian that kills itself with SIGKILL at its Nth durable record. Run as a process."""
 
 import os
 import signal

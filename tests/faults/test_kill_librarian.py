@@ -119,4 +119,3 @@ def test_killed_at_random_moments(fresh):
                 site.stop(doomed, signal.SIGKILL)
             finish(site)
             judge(site, f"round {round_}")
-

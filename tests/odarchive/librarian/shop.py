@@ -15,15 +15,16 @@ import trio
 
 from odarchive.bootstrap import Archive, open_archive
 from odarchive.cache import Cache
-from odarchive.catalogue import archive as facts, discs, jobs
+from odarchive.catalogue import archive as facts
+from odarchive.catalogue import discs, jobs
 from odarchive.catalogue.check import check
 from odarchive.catalogue.database import Catalogue
 from odarchive.librarian.journal import CatalogueJournal
+from odarchive.librarian.scheduler import Librarian
+from odarchive.librarian.workroom import Workroom
 from odarchive.media import parse_medium as parse
 from odarchive.planning import make_plan
 from odarchive.scan import scan
-from odarchive.librarian.scheduler import Librarian
-from odarchive.librarian.workroom import Workroom
 from robot.changers.odjp import OdjpChanger
 from robot.drives.file import FileDrive
 from robot.errors import BurnError, NotBlank, TooSmall
@@ -78,7 +79,7 @@ class SimBurner:
             raise BurnError(f"write error after {limit} bytes", medium_touched=True)
         return BurnReport("sim", size, 1.0)
 
-    async def wait_idle(self, target, timeout):  # noqa: ASYNC109
+    async def wait_idle(self, target, timeout):
         return True
 
 
@@ -89,7 +90,7 @@ async def inline(function):
 
 
 class CrashingCatalogue(Catalogue):
-    """The same catalogue; the host crashes at transaction ``at``, before or after its commit; later ones never happen."""
+    """The same catalogue; the host crashes at transaction ``at``, before or after its commit."""
 
     def __init__(self, path: Path, at: int | None = None, moment: str = "after") -> None:
         super().__init__(path)

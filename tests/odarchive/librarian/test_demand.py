@@ -1,9 +1,11 @@
 """Which disc to serve next, and in which order."""
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from odarchive.librarian.demand import Demand, choose
 from odarchive.model import ContentId, DiscId, Extent, JobId, SegmentId
+import itertools
 
 DISC = DiscId(1)
 
@@ -59,5 +61,5 @@ def test_an_elevator_visits_every_sector_once_with_at_most_one_turn(sectors, beg
         position = extent.sector + 1
         demand.end(want)
     assert sorted(visited) == sorted(sectors)
-    turns = sum(later < earlier for earlier, later in zip(visited, visited[1:], strict=False))
+    turns = sum(later < earlier for earlier, later in itertools.pairwise(visited))
     assert turns <= 1

@@ -13,8 +13,6 @@ from robot.sim.world import person
 from tests.odarchive.librarian.shop import HostCrashError, Shop, SimBurner
 
 
-
-
 @pytest.fixture
 def shop(tmp_path):
     return Shop(tmp_path)
@@ -87,7 +85,7 @@ async def test_the_rest_of_the_disc_comes_along(autojump_clock, shop):
 async def test_a_blank_that_fails_is_marked_and_the_job_goes_on(autojump_clock, shop):
     shop.build()
     sheet = shop.root / "world" / "discs"
-    first = sorted(sheet.glob("*.json"))[0]
+    first = min(sheet.glob("*.json"))
     first.write_text(json.dumps({**json.loads(first.read_text()), "fail_at": 100_000}))
     async with shop.life() as librarian:
         await shop.work(librarian)
