@@ -164,7 +164,7 @@ async def test_a_program_that_is_no_longer_waited_for_goes_on_and_one_past_its_l
     assert programs.is_running()
     with pytest.raises(Busy):
         await programs.run(["true"], 60)
-    while programs.is_running():  # noqa: ASYNC110  the class has no event: drivers ask when they are asked
+    while programs.is_running():
         await trio.sleep(0.02)
     assert done.exists()
     with pytest.raises(TookTooLong):

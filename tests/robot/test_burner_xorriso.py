@@ -206,7 +206,7 @@ async def test_a_burn_outlives_the_death_of_its_starter_and_the_next_life_waits(
     starter = await trio.lowlevel.open_process([sys.executable, "-c", LIFE, str(bench.root)])
     log = orphans.log_path(bench.root, DriveId(0))
     with trio.fail_after(20):
-        while not (log.exists() and log.stat().st_size):  # noqa: ASYNC110 - another process writes it
+        while not (log.exists() and log.stat().st_size):
             await trio.sleep(0.02)
     os.kill(starter.pid, signal.SIGKILL)
     await starter.wait()

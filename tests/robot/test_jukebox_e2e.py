@@ -26,7 +26,7 @@ async def test_a_blank_is_loaded_burnt_read_back_and_returned(tmp_path: Path):
     machine = await trio.lowlevel.open_process([*argv, "--slots", "8", "--blanks", "1-2", "--capacity", str(2 * MB)])
     try:
         with trio.fail_after(20):
-            while not (room / "tty").exists():  # noqa: ASYNC110 - another process makes it
+            while not (room / "tty").exists():
                 await trio.sleep(0.02)
             changer = OdjpChanger(SerialStream(str(room / "tty")))
             drives = {DriveId(n): FileDrive(DriveId(n), room / "drives" / str(n)) for n in range(2)}

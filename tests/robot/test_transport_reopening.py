@@ -37,7 +37,7 @@ async def test_while_it_cannot_be_opened_every_command_says_so():
             raise CommunicationLost("no such port")
         return ends.pop()[0]
 
-    (near, far) = ends[0]
+    far = ends[0][1]
     line = ReopeningStream(open_line)
     await far.aclose()
     with pytest.raises(CommunicationLost):

@@ -1,11 +1,12 @@
 """Which disc to serve next, and in which order."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from odarchive.librarian.demand import Demand, choose
 from odarchive.model import ContentId, DiscId, Extent, JobId, SegmentId
-import itertools
 
 DISC = DiscId(1)
 
