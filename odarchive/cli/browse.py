@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from odarchive.cli import output
+from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ class _Widths:
 @click.pass_obj
 def ls(settings: Settings, path: bytes, details: bool) -> None:
     """List PATH (below the root of the mount). What is on no verified disc yet is marked with `*`."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import lookup  # noqa: PLC0415
 
     archive = open_archive(settings.root())
@@ -90,7 +90,6 @@ def _document(entry: "Listed") -> dict[str, Any]:
 @click.pass_obj
 def whereis(settings: Settings, path: bytes) -> None:
     """Tell which discs carry the bytes of PATH, and in which slots they are."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import lookup  # noqa: PLC0415
 
     archive = open_archive(settings.root())

@@ -8,6 +8,7 @@ import click
 
 from odarchive.cli import job as job_command
 from odarchive.cli import output, progress, segments
+from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import BurnFailed, NoLibrarian, OdarchiveError, OperatorNeeded, RobotTrouble
 
@@ -28,7 +29,6 @@ _PATIENCE = 15.0
 @click.pass_obj
 def burn(settings: Settings, which: "list[SegmentId] | None", wait: bool) -> None:
     """Queue segments to be imaged, burned and verified, unattended."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import jobs  # noqa: PLC0415
 
     archive = open_archive(settings.root())

@@ -3,6 +3,7 @@
 import click
 
 from odarchive.cli import output
+from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import DamageFound
 
@@ -12,7 +13,6 @@ from odarchive.errors import DamageFound
 @click.pass_obj
 def check(settings: Settings) -> None:
     """Check that the catalogue is sound. Reads no disc; changes nothing."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import check as checking  # noqa: PLC0415
 
     archive = open_archive(settings.root())

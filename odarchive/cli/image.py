@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from odarchive.cli import output, progress, segments
+from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import ExitCode
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 @click.pass_obj
 def image(settings: Settings, which: "list[SegmentId] | None", out: Path | None) -> int:
     """Build LABEL.iso of each segment: one, some (3-7), or all that are not archived yet. Reads the sources again."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import summary  # noqa: PLC0415
     from odarchive.imaging import build_image  # noqa: PLC0415
 

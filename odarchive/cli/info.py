@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from odarchive.cli import output
+from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 @click.pass_obj
 def info(settings: Settings) -> None:
     """Show what is archived, which segments there are, and how many verified discs each has."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import archive as facts  # noqa: PLC0415
     from odarchive.catalogue import lookup, summary  # noqa: PLC0415
 

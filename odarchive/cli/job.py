@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from odarchive.cli import output
+from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ def job() -> None:
 @click.pass_obj
 def list_(settings: Settings, only_open: bool) -> None:
     """List jobs, oldest first, and why each waits or failed."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import jobs  # noqa: PLC0415
 
     archive = open_archive(settings.root())

@@ -14,6 +14,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+
+class ReaderLeft(Exception):
+    """The reader of stdout has gone, as ``head`` does."""
+
+
 _ESCAPED = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 
 
@@ -65,8 +70,15 @@ def document(data: Mapping[str, Any]) -> None:
 
 
 def line(text: str = "") -> None:
-    """Print a line of data to stdout."""
-    sys.stdout.write(f"{_encodable(text)}\n")
+    """Print a line of data to stdout.
+
+    Raises:
+        ReaderLeft: nobody reads it any more.
+    """
+    try:
+        sys.stdout.write(f"{_encodable(text)}\n")
+    except BrokenPipeError:
+        raise ReaderLeft from None  # click would make an exit code of its own of the other
 
 
 def note(text: str) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from odarchive.cli import output
+from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 @click.pass_obj
 def plan(settings: Settings, media: str, dry_run: bool) -> None:
     """Plan what is new onto discs of one kind."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.media import parse_medium  # noqa: PLC0415
     from odarchive.planning import make_plan  # noqa: PLC0415
 

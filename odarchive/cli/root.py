@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         output.note("odarchive: interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, output.ReaderLeft):
         return _reader_left()
     except Exception as error:  # noqa: BLE001  the last frame of the program: nothing may end without its code
         return _failed(error, settings)
@@ -82,7 +82,7 @@ def _failed(error: Exception, settings: Settings) -> int:
     if settings.json:
         try:
             output.document({"error": {"code": failure.code, "kind": failure.kind, "message": failure.message}})
-        except BrokenPipeError:
+        except output.ReaderLeft:
             _reader_left()
     return failure.code
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from odarchive.cli import output, progress
+from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import ExitCode
 
@@ -31,7 +32,6 @@ def scan(settings: Settings, path: Path, name: str | None, one_file_system: bool
     Sockets, pipes and devices are reported and left out. So is what cannot be read; then the exit code is 1.
     """
     from odarchive import scan as scanning  # noqa: PLC0415  needs the catalogue's packages
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415
 
     archive = open_archive(settings.root())
     avoid = tuple(os.fsencode(folder.absolute()) for folder in (archive.config.staging, archive.config.cache))

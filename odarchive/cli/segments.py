@@ -1,8 +1,12 @@
 """The argument ``[N|all]`` of commands that work on segments."""
 
+import re
+
 import click
 
 from odarchive.model import SegmentId
+
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 
 
 def parse(_ctx: click.Context, _parameter: click.Parameter, value: str) -> list[SegmentId] | None:
@@ -11,10 +15,10 @@ def parse(_ctx: click.Context, _parameter: click.Parameter, value: str) -> list[
         return None
     numbers: list[SegmentId] = []
     for part in value.split(","):
-        first, _, last = part.partition("-")
-        if not (first.isascii() and first.isdecimal() and (not last or (last.isascii() and last.isdecimal()))):
+        match = _RANGE.fullmatch(part)
+        if match is None:
             raise click.BadParameter(f"{value!r}: write all, or numbers of segments such as 3 or 3,5 or 3-7")
-        low, high = int(first), int(last or first)
+        low, high = int(match[1]), int(match[2] or match[1])
         if not 1 <= low <= high <= low + 100_000:
             raise click.BadParameter(f"{part!r} is no range of segments")
         numbers.extend(SegmentId(number) for number in range(low, high + 1))

@@ -3,6 +3,7 @@
 Every call ends: connect and answer have time limits. ``NoLibrarian`` means that nobody listens.
 """
 
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -17,8 +18,8 @@ _BASE = "http://librarian"
 _LIMITS = httpx.Timeout(connect=5.0, read=60.0, write=10.0, pool=None)
 
 
-def _absent(socket: Path) -> NoLibrarian:
-    return NoLibrarian(f"no librarian answers on {socket}; start it with `odarchive serve`")
+def _absent(path: Path) -> NoLibrarian:
+    return NoLibrarian(f"no librarian answers on {path}; start it with `odarchive serve`")
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:
@@ -32,17 +33,26 @@ def _document(response: httpx.Response) -> dict[str, Any]:
     return document
 
 
+def _knock(uds: str) -> None:
+    """Raise OSError unless somebody listens; httpcore leaves a socket open when it finds nobody."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+        probe.settimeout(5.0)
+        probe.connect(uds)
+
+
 class Client:
     """Synchronous, for commands; a context manager."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, path: Path) -> None:
+        self._socket = path
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         try:
             uds = self._stack.enter_context(reachable(self._socket))
+            _knock(uds)
         except OSError:
+            self._stack.close()
             raise _absent(self._socket) from None
         transport = httpx.HTTPTransport(uds=uds)
         self._http = self._stack.enter_context(httpx.Client(transport=transport, base_url=_BASE, timeout=_LIMITS))
@@ -76,8 +86,8 @@ class Client:
 class AsyncClient:
     """For the mount: asks for contents, under trio. Built and closed inside one trio run."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, path: Path) -> None:
+        self._socket = path
         self._stack = ExitStack()
         self._http: httpx.AsyncClient | None = None
 

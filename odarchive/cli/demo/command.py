@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -94,13 +95,14 @@ def _prove(up: Stage) -> None:
 def _invite(up: Stage) -> None:
     mount, archive = up.places.mount, up.places.archive
     first = output.visible(up.order.sources[0].name)
+    program = os.path.relpath(Path(sys.executable).with_name("odarchive"))
     stage.say("everything is up. In another terminal, try:")
     for line in (
         f"ls -lR {mount}/{first} | head       (no disc moves for this)",
         f"find {mount} -type f | shuf -n 3 | xargs -d '\\n' sha256sum   (watch the robot fetch discs)",
-        f"odarchive -a {archive} robot status",
-        f"odarchive -a {archive} whereis {first}/...",
-        f"odarchive -a {archive} info",
+        f"{program} -a {archive} robot status",
+        f"{program} -a {archive} whereis {first}/...",
+        f"{program} -a {archive} info",
     ):
         output.note(f"    {line}")
     output.note("Ctrl-C here takes all of it down.")

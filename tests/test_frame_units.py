@@ -1,0 +1,53 @@
+"""The systemd units: valid, hardened where they can be, and free of what would hide the mount."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).parent.parent / "systemd"
+NAMESPACE = re.compile(
+    r"^(PrivateTmp|PrivateDevices|PrivateMounts|PrivateNetwork|ProtectSystem|ProtectHome|ProtectKernel\w+|ProtectControlGroups"
+    r"|ProtectProc|ReadOnlyPaths|ReadWritePaths|InaccessiblePaths|BindPaths|TemporaryFileSystem|RootDirectory|DynamicUser"
+    r"|NoNewPrivileges|SystemCallFilter|RestrictNamespaces|RestrictSUIDSGID|MemoryDenyWriteExecute)=",
+    re.MULTILINE,
+)
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+def _analyze(*words):
+    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False, timeout=30)
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.glob("*.service")))
+def test_units_verify(unit):
+    done = _analyze("verify", str(UNITS / unit))
+    assert done.returncode == 0, done.stderr
+    assert unit not in done.stderr
+
+
+@needs_systemd
+def test_librarian_is_hardened():
+    done = _analyze("security", "--offline=true", "--threshold=20", str(UNITS / "odarchive.service"))
+    assert done.returncode == 0, done.stdout
+
+
+def test_both_notify():
+    for name in ("odarchive.service", "odarchive-mount@.service"):
+        assert "\nType=notify\n" in (UNITS / name).read_text()
+
+
+def test_mount_has_no_namespace_and_survives_as_dead_mount():
+    text = (UNITS / "odarchive-mount@.service").read_text()
+    assert not NAMESPACE.search(text)
+    assert not re.search(r"^ExecStopPost=", text, re.MULTILINE)
+
+
+def test_librarian_reaches_robot_and_drives_and_no_network():
+    text = (UNITS / "odarchive.service").read_text()
+    for device in ("block-sr", "char-sg", "char-ttyUSB", "char-ttyACM"):
+        assert f"\nDeviceAllow={device} rw\n" in text
+    assert "\nRestrictAddressFamilies=AF_UNIX\n" in text
