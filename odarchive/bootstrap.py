@@ -231,8 +231,11 @@ async def _mount(opened: Archive, mountpoint: Path, allow_other: bool, ready: Ca
             f"mounting needs pyfuse3 ({error}); install the extra: pip install 'odarchive[fuse]'"
         ) from error
     from odarchive.cache import CacheReader  # noqa: PLC0415
+    from odarchive.catalogue.changes import ChangeWatch  # noqa: PLC0415
     from odarchive.catalogue.namespace import CatalogueNamespace  # noqa: PLC0415
-    from odarchive.mount import CachedContents  # noqa: PLC0415
+    from odarchive.mount.contents import CachedContents  # noqa: PLC0415
+    from odarchive.mount.residency import Residency  # noqa: PLC0415
+    from odarchive.mount.watch import watch  # noqa: PLC0415
     from odarchive.service.client import AsyncClient  # noqa: PLC0415
     from odarchive.service.notify import notify  # noqa: PLC0415
     from odfs.errors import OdfsError  # noqa: PLC0415
@@ -240,13 +243,12 @@ async def _mount(opened: Archive, mountpoint: Path, allow_other: bool, ready: Ca
     config = opened.config
     namespace = CatalogueNamespace(config.catalogue)
     client = AsyncClient(config.socket)
-    contents = CachedContents(namespace, CacheReader(config.cache), client, config.deadline)
+    changes = ChangeWatch(config.catalogue)
+    residency = Residency(config.cache, changes.numbers)
+    contents = CachedContents(namespace, CacheReader(config.cache), client, config.deadline, residency)
     options = life.MountOptions(
         source=f"odarchive:{config.root.name}",
         allow_other=allow_other,
-        entry_timeout=10.0,
-        attribute_timeout=10.0,
-        negative_timeout=1.0,
         read_deadline=config.deadline + 30.0,
     )
     with trio.CancelScope() as scope:
@@ -260,7 +262,8 @@ async def _mount(opened: Archive, mountpoint: Path, allow_other: bool, ready: Ca
                     raise MountFailed(str(error)) from error
                 scope.cancel()
 
-            await nursery.start(serve_mount)
+            mounted = await nursery.start(serve_mount)
+            nursery.start_soon(watch, mounted, namespace, changes, residency)
             notify("READY=1", f"STATUS=mounted on {mountpoint}")
             ready()
     contents.close()

@@ -99,7 +99,9 @@ class Waits:
             self._watch(descriptor)
         now = clock()
         if self.yield_next or now - self._turn > SLICE:
-            self.yield_next = False
+            if self.yield_next:  # within one pass tasks run in any order; after it the new worker has had its turn
+                self.yield_next = False
+                await trio.lowlevel.checkpoint()
             await trio.lowlevel.checkpoint()
             now = self._turn = clock()
         ready = self._ready

@@ -27,7 +27,8 @@ import trio
 from odfs import tree
 from odfs.errors import ContentDamaged, ContentUnavailable, RecallRefused, RecallTimedOut
 from odfs.options import MountOptions
-from odfs.ports import Annotations, Attributes, Contents, Inode, Namespace
+from odfs.ports import Annotations, Attributes, Contents, Inode, Namespace, Recall
+from odfs.readers import Readers
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,9 @@ ERRNO: tuple[tuple[type[Exception], int], ...] = (
 
 USER = b"user."
 """The only namespace of extended attributes shown. EOPNOTSUPP for the others makes ``ls -l`` ask once, not per file."""
+
+REMEMBERED = 4096
+"""Lookups remembered for the opens that follow them."""
 
 NAME_MAX = 255
 """Longest name in bytes, as in the file systems that are archived."""
@@ -76,6 +80,19 @@ def _errno(error: Exception, request: str) -> int:
     return errno.EIO
 
 
+class OpenFile:
+    """One open handle of a file, and who opened it; ``recall`` is found out at the first read that needs it."""
+
+    __slots__ = ("attributes", "flags", "pid", "recall", "size")
+
+    def __init__(self, attributes: Attributes, flags: int, pid: int) -> None:
+        self.attributes = attributes
+        self.size = attributes.size
+        self.flags = flags
+        self.pid = pid
+        self.recall: Recall | None = None
+
+
 class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to skip pyfuse3, so its base is Any
     """The request handlers of one mount; their contract is pyfuse3's."""
 
@@ -89,9 +106,15 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
         self._namespace = namespace
         self._contents = contents
         self._options = options
+        self._entry_timeout = options.entry_timeout
+        self._attribute_timeout = options.attribute_timeout
         self._annotations = annotations
+        self._readers = Readers(options)
+        self._files: dict[int, OpenFile] = {}
+        self._looked_up: dict[Inode, Attributes] = {}
+        """What the last lookups found, as an open often follows; the content of an inode never changes."""
         self._open: dict[Inode, int] = {}
-        """How many handles of a file are open; its handle is its inode number."""
+        """How many handles of a file are open."""
         self._listings: dict[int, tuple[Inode, tree.Listing]] = {}
         self._numbers = itertools.count(1)
 
@@ -106,7 +129,12 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
         if name in (b".", b".."):
             return self._entry(self._attributes(parent))
         found = self._namespace.lookup(Inode(parent_inode), name)
-        return self._absent() if found is None else self._entry(found)
+        if found is None:
+            return self._absent()
+        if len(self._looked_up) >= REMEMBERED:
+            self._looked_up.clear()
+        self._looked_up[found.ino] = found
+        return self._entry(found)
 
     @_guarded
     async def getattr(self, inode: int, _ctx: object = None) -> pyfuse3.EntryAttributes:
@@ -161,25 +189,30 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
     # Files
 
     @_guarded
-    async def open(self, inode: int, flags: int, _ctx: object = None) -> pyfuse3.FileInfo:
+    async def open(self, inode: int, flags: int, _ctx: pyfuse3.RequestContext | None = None) -> pyfuse3.FileInfo:
         """Never waits: nothing is fetched before it is read."""
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
             raise pyfuse3.FUSEError(errno.EROFS)
-        ino = self._attributes(Inode(inode)).ino
+        ino = Inode(inode)
+        attributes = self._looked_up.pop(ino, None) or self._attributes(ino)
         self._open[ino] = self._open.get(ino, 0) + 1
-        return pyfuse3.FileInfo(fh=ino, direct_io=False, keep_cache=True)
+        handle = next(self._numbers)
+        self._files[handle] = OpenFile(attributes, flags, 0 if _ctx is None else _ctx.pid)
+        return pyfuse3.FileInfo(fh=handle, direct_io=False, keep_cache=True)
 
     @_guarded
     async def read(self, fh: int, off: int, size: int) -> bytes | memoryview:
         """The only handler that may wait, and never beyond the deadline."""
-        ino = Inode(fh)
-        expected = tree.expected_length(self._attributes(ino).size, off, size)
-        if expected == 0:
+        file = self._files[fh]
+        expected = min(size, file.size - off)
+        if expected <= 0:
             return b""
-        data = self._contents.read_now(ino, off, expected)
+        data = self._contents.read_now(file.attributes, off, expected)
         if data is None:
+            if file.recall is None:
+                file.recall = self._readers.judge(file.pid, file.flags)
             with trio.fail_after(self._options.read_deadline):
-                data = await self._contents.read(ino, off, expected)
+                data = await self._contents.read(file.attributes, off, expected, file.recall)
         if len(data) != expected:
             raise ContentUnavailable(f"{len(data)} bytes at {off} where the file has {expected}")
         return data
@@ -187,11 +220,13 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
     @_guarded
     async def release(self, fh: int) -> None:
         """Tell ``Contents`` when the last handle is gone."""
-        ino = Inode(fh)
-        self._open[ino] = self._open.get(ino, 1) - 1
-        if self._open[ino] <= 0:
-            del self._open[ino]
-            self._contents.forget(ino)
+        attributes = self._files.pop(fh).attributes
+        count = self._open[attributes.ino] - 1
+        if count:
+            self._open[attributes.ino] = count
+            return
+        del self._open[attributes.ino]
+        self._contents.forget(attributes)
 
     # Extended attributes
 
@@ -228,7 +263,9 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
                 return f"lookup {self._path(parent) + b'/' + name!r}"
             case "readdir", (int(handle), *_) if handle in self._listings:
                 return f"readdir {self._path(self._listings[handle][0])!r}"
-            case "getattr" | "readlink" | "opendir" | "open" | "read" | "getxattr" | "listxattr", (int(ino), *_):
+            case "read" | "release", (int(handle), *_) if handle in self._files:
+                return f"{request} {self._path(self._files[handle].attributes.ino)!r}"
+            case "getattr" | "readlink" | "opendir" | "open" | "getxattr" | "listxattr", (int(ino), *_):
                 return f"{request} {self._path(ino)!r}"
             case _:
                 return request
@@ -254,17 +291,19 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
         return entry
 
     def _entry(self, attributes: Attributes) -> pyfuse3.EntryAttributes:
+        ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns, content = attributes
         entry = pyfuse3.EntryAttributes()
-        entry.st_ino = attributes.ino
-        entry.entry_timeout = self._options.entry_timeout
-        entry.attr_timeout = self._options.attribute_timeout
-        entry.st_mode = attributes.mode
-        entry.st_nlink = attributes.nlink
-        entry.st_uid = attributes.uid
-        entry.st_gid = attributes.gid
-        entry.st_size = attributes.size
+        entry.st_ino = ino
+        entry.entry_timeout = self._entry_timeout
+        entry.attr_timeout = self._attribute_timeout
+        entry.st_mode = mode
+        entry.st_nlink = nlink
+        entry.st_uid = uid
+        entry.st_gid = gid
+        entry.st_size = size
         entry.st_blksize = tree.BEST_IO
-        entry.st_blocks = tree.blocks(attributes, attributes.size > 0 and self._contents.resident(attributes.ino))
-        entry.st_atime_ns = entry.st_mtime_ns = attributes.mtime_ns
-        entry.st_ctime_ns = attributes.ctime_ns
+        if size:
+            entry.st_blocks = tree.blocks(mode, size, self._contents.resident(content))
+        entry.st_atime_ns = entry.st_mtime_ns = mtime_ns
+        entry.st_ctime_ns = ctime_ns
         return entry

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from odfs.ports import Recall
+
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
@@ -11,12 +13,12 @@ class MountOptions:
     """What the first column of ``df`` shows, e.g. the archive's directory."""
     allow_other: bool = False
     """Let users other than the mounting one in; permissions are checked by the kernel either way."""
-    entry_timeout: float = 60.0
-    """How long the kernel believes a name. Finite: new discs appear without a remount."""
-    attribute_timeout: float = 60.0
+    entry_timeout: float = 3600.0
+    """How long the kernel believes a name. Whoever mounts tells it of changes (``RunningMount.invalidate``)."""
+    attribute_timeout: float = 3600.0
     """How long the kernel believes attributes; ``st_blocks`` changes when a file becomes resident."""
     negative_timeout: float = 5.0
-    """How long the kernel believes that a name does not exist."""
+    """How long the kernel believes that a name does not exist. Short: too many names appear to tell it of each."""
     read_deadline: float = 900.0
     """No read is left waiting longer (ETIMEDOUT), whatever ``Contents`` does; shortened to the kernel's own limit."""
     startup_timeout: float = 20.0
@@ -29,3 +31,7 @@ class MountOptions:
     """The kernel's read-ahead; 1 MiB is the largest single FUSE read."""
     spin_us: float = 50.0
     """Microseconds to look for the next request before sleeping (``loop``); 0 runs pyfuse3 on plain trio."""
+    recall: Recall = Recall.WAIT
+    """What a read of bytes that are not at hand does, for readers that are not refused."""
+    refused_readers: tuple[str, ...] = ()
+    """Shell patterns of program names that never make a disc move (``readers.CRAWLERS``)."""

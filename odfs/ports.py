@@ -5,25 +5,39 @@ Names are bytes, one path component each, never ``/``, NUL, ``.`` or ``..``. Tim
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NewType, Protocol
+from enum import Enum
+from typing import NamedTuple, NewType, Protocol
 
 Inode = NewType("Inode", int)
 ROOT = Inode(1)
 """The root directory (FUSE_ROOT_ID)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """What ``stat`` answers for one inode. ``mode`` holds type and permissions (``st_mode``)."""
+class Attributes(NamedTuple):
+    """What ``stat`` answers for one inode. A tuple, as a listing makes hundreds of thousands."""
 
     ino: Inode
     mode: int
+    """Type and permissions (``st_mode``)."""
     nlink: int
     uid: int
     gid: int
     size: int
     mtime_ns: int
     ctime_ns: int
+    content: int | None = None
+    """What its bytes are known by to whoever mounts; None if there are none. Handed back to ``Contents.resident``."""
+
+
+class Recall(Enum):
+    """How far a read may go that needs bytes which are not at hand."""
+
+    WAIT = "wait"
+    """Have them brought and wait for them."""
+    START = "start"
+    """Have them brought, but do not wait: answer RecallRefused (a reader that asked not to be blocked)."""
+    NEVER = "never"
+    """Move nothing: answer RecallRefused (a crawler, or a mount that never recalls)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +86,30 @@ class Namespace(Protocol):
 class Contents(Protocol):
     """The bytes behind regular files. Every byte returned has been checked against its digest."""
 
-    async def read(self, ino: Inode, offset: int, length: int) -> bytes | memoryview:
+    async def read(self, file: Attributes, offset: int, length: int, recall: Recall) -> bytes | memoryview:
         """Bytes ``offset`` to ``offset + length``, fewer only at the end of the file.
 
-        May wait for a disc, but never beyond the deadline the mount was given. Cancellation stops the waiting,
-        not the recall.
+        May wait for a disc if ``recall`` allows, but never beyond the deadline the mount was given. Cancellation
+        stops the waiting, not the recall.
 
         Raises:
             ContentUnavailable, ContentDamaged, RecallTimedOut, RecallRefused.
         """
         ...
 
-    def read_now(self, ino: Inode, offset: int, length: int) -> bytes | memoryview | None:
-        """The same if the bytes are at hand and reading cannot block, else None."""
+    def read_now(self, file: Attributes, offset: int, length: int) -> bytes | memoryview | None:
+        """The same if the bytes are at hand and reading cannot block, else None.
+
+        What is returned may be a view of a buffer that the next call uses again.
+        """
         ...
 
-    def resident(self, ino: Inode) -> bool:
-        """Whether the whole content is at hand (no disc needed)."""
+    def resident(self, content: int | None) -> bool:
+        """Whether the whole content is at hand (no disc needed). Asked for every line of a listing: no I/O."""
         ...
 
-    def forget(self, ino: Inode) -> None:
-        """The last open handle of the inode was closed; descriptors may be dropped."""
+    def forget(self, file: Attributes) -> None:
+        """The last open handle of the file was closed; descriptors may be dropped."""
         ...
 
 

@@ -36,16 +36,11 @@ class Entry(NamedTuple):
     cookie: int
 
 
-def blocks(attributes: Attributes, resident: bool) -> int:
+def blocks(mode: int, size: int, resident: bool) -> int:
     """``st_blocks``: what the file takes up here. One block stands for bytes that are on a disc elsewhere."""
-    if attributes.size == 0 or not stat.S_ISREG(attributes.mode):
+    if size == 0 or not stat.S_ISREG(mode):
         return 0
-    return -(-attributes.size // BLOCK) if resident else 1
-
-
-def expected_length(size: int, offset: int, length: int) -> int:
-    """How many bytes a read must return from a file of ``size`` bytes."""
-    return max(0, min(length, size - offset))
+    return -(-size // BLOCK) if resident else 1
 
 
 class Listing:

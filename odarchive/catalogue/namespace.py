@@ -3,7 +3,8 @@
 Prepared statements on the driver's own connection (SQLAlchemy costs 3 to 15 times as much per lookup); every answer is
 one probe of the clustered index ``(parent, name)`` or of the index on ``ino``. Not for history or commands: ``lookup``.
 
-Concurrency: for one thread. Answers are never older than the last commit before the question.
+Concurrency: for one thread. Answers are never older than the last commit before the question, except between ``hold``
+and ``let_go``.
 """
 # ruff: noqa: S608 - statements are put together from constants of this module; values are always bound
 
@@ -24,7 +25,7 @@ TOTALS_SHARE = 50
 """nor more often than this many times the time that counting took: at most 2 % of the time goes there."""
 CACHE_KIB = 64_000
 
-_ATTRIBUTES = "ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns"
+_ATTRIBUTES = "ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns, content"
 _LOOKUP = f"SELECT {_ATTRIBUTES} FROM entry WHERE parent = ? AND name = ? AND shown = 1"
 _BY_INO = f"SELECT {_ATTRIBUTES} FROM entry WHERE ino = ? AND shown = 1 LIMIT 1"
 _CHILDREN = f"SELECT name, {_ATTRIBUTES} FROM entry WHERE parent = ? AND name > ? AND shown = 1 ORDER BY name LIMIT ?"
@@ -62,12 +63,12 @@ class CatalogueNamespace:
     def lookup(self, parent: Inode, name: bytes) -> Attributes | None:
         """The child ``name`` of a directory, or None."""
         row = self._db.execute(_LOOKUP, (parent, name)).fetchone()
-        return None if row is None else Attributes(*row)
+        return None if row is None else Attributes._make(row)
 
     def attributes(self, ino: Inode) -> Attributes | None:
         """The attributes of an inode, or None if it is gone."""
         row = self._db.execute(_BY_INO, (ino,)).fetchone()
-        return None if row is None else Attributes(*row)
+        return None if row is None else Attributes._make(row)
 
     def parent(self, ino: Inode) -> Inode | None:
         """The parent of a directory (the root is its own)."""
@@ -79,7 +80,7 @@ class CatalogueNamespace:
     def children(self, parent: Inode, after: bytes, limit: int) -> Sequence[tuple[bytes, Attributes]]:
         """Up to ``limit`` children with names greater than ``after``, in byte order."""
         rows = self._db.execute(_CHILDREN, (parent, after, limit)).fetchall()
-        return [(row[0], Attributes(*row[1:])) for row in rows]
+        return [(row[0], Attributes._make(row[1:])) for row in rows]
 
     def readlink(self, ino: Inode) -> bytes | None:
         """The target of a symlink, or None."""
@@ -112,6 +113,11 @@ class CatalogueNamespace:
             self._totals_until = self._clock() + max(TOTALS_SECONDS, TOTALS_SHARE * (self._clock() - now))
         return self._totals
 
+    def content(self, number: ContentId) -> Content | None:
+        """The content of a number, as ``Attributes.content`` tells it."""
+        row = self._db.execute("SELECT digest, size FROM content WHERE id = ?", (number,)).fetchone()
+        return None if row is None else Content(number, row[0], row[1])
+
     def content_of(self, ino: Inode) -> Content | None:
         """The content of a regular file; None for empty files, other types, and inodes that are not there."""
         row = self._db.execute(_CONTENT, (ino,)).fetchone()
@@ -122,6 +128,20 @@ class CatalogueNamespace:
         version = self._data_version()
         changed, self._version = version != self._version, version
         return changed
+
+    def hold(self) -> None:
+        """Answer as of now until ``let_go``: one read transaction, not one per question, takes a quarter off a lookup.
+
+        Only while nobody writes: a held transaction keeps SQLite's write-ahead log from starting again.
+        """
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN")
+            self._data_version()
+
+    def let_go(self) -> None:
+        """End what ``hold`` began; harmless without."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
 
     def _data_version(self) -> int:
         return int(self._db.execute("PRAGMA data_version").fetchone()[0])

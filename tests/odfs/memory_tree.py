@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import trio
 
-from odfs.ports import ROOT, Attributes, Inode, Totals
+from odfs.errors import RecallRefused
+from odfs.ports import ROOT, Attributes, Inode, Recall, Totals
 
 
 @dataclass
@@ -31,7 +32,7 @@ class MemoryNamespace:
 
     def add(self, parent: int, name: bytes, mode: int, size: int = 0, mtime_ns: int = 0, **more: int) -> Inode:
         ino = Inode(len(self.nodes) + 1)  # nodes are never taken out
-        values = {"uid": 0, "gid": 0, "nlink": 1, "ctime_ns": mtime_ns} | more
+        values = {"uid": 0, "gid": 0, "nlink": 1, "ctime_ns": mtime_ns, "content": int(ino)} | more
         self.nodes[ino] = Node(Attributes(ino, mode, size=size, mtime_ns=mtime_ns, **values), Inode(parent), name)
         above = self.nodes[Inode(parent)]
         if name not in above.children:
@@ -102,25 +103,35 @@ class MemoryContents:
         self.cut: dict[int, int] = {}
         self.forgotten: list[int] = []
         self.started = 0
+        self.recalled: list[int] = []
+        """Inodes in ``waiting`` for which a disc would have been loaded."""
 
-    async def read(self, ino: Inode, offset: int, length: int) -> bytes | memoryview:
+    async def read(self, file: Attributes, offset: int, length: int, recall: Recall) -> bytes | memoryview:
+        ino = file.ino
         self.started += 1
+        if ino in self.waiting:
+            if recall is not Recall.NEVER:
+                self.recalled.append(ino)
+            if recall is not Recall.WAIT and not self.waiting[ino].is_set():
+                raise RecallRefused("its disc is not at hand")
         if ino in self.waiting:
             await self.waiting[ino].wait()
         if ino in self.faults:
             raise self.faults[ino]
         return memoryview(pattern(ino, offset, length))
 
-    def read_now(self, ino: Inode, offset: int, length: int) -> bytes | memoryview | None:
+    def read_now(self, file: Attributes, offset: int, length: int) -> bytes | memoryview | None:
+        ino = file.ino
         if ino in self.cut:
             return pattern(ino, offset, length)[: self.cut[ino]]
         return pattern(ino, offset, length) if self.resident(ino) else None
 
-    def resident(self, ino: Inode) -> bool:
+    def resident(self, content: int | None) -> bool:
+        ino = content
         return ino not in self.waiting and ino not in self.faults
 
-    def forget(self, ino: Inode) -> None:
-        self.forgotten.append(ino)
+    def forget(self, file: Attributes) -> None:
+        self.forgotten.append(file.ino)
 
 
 class MemoryAnnotations:

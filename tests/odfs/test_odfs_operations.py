@@ -33,6 +33,10 @@ class Bench:
         self.link = self.namespace.add_link(ROOT, b"link", b"to\xff")
         self.operations = Operations(self.namespace, self.contents, OPTIONS, MemoryAnnotations())
 
+    async def read(self, offset: int, size: int, flags: int = os.O_RDONLY) -> bytes:
+        """Of a fresh handle of the file."""
+        return bytes(await self.operations.read((await self.operations.open(self.file, flags)).fh, offset, size))
+
 
 @pytest.fixture
 def bench() -> Bench:
@@ -86,7 +90,7 @@ async def test_each_error_has_its_errno_and_a_line_with_the_path(
 ) -> None:
     caplog.set_level(logging.INFO)
     bench.contents.faults[bench.file] = fault
-    assert await refusal(bench.operations.read(bench.file, 0, 10)) == number
+    assert await refusal(bench.read(0, 10)) == number
     (record,) = caplog.records
     assert record.levelno == level
     assert r"read b'/upper/lower/file\xff'" in record.getMessage()
@@ -122,20 +126,20 @@ async def test_values_that_do_not_fit_are_an_error_not_an_end(bench: Bench, capl
 async def test_cancellation_passes_through(bench: Bench) -> None:
     bench.contents.waiting[bench.file] = trio.Event()
     with trio.move_on_after(0) as scope:
-        await bench.operations.read(bench.file, 0, 10)
+        await bench.read(0, 10)
     assert scope.cancelled_caught
 
 
 async def test_no_read_waits_beyond_the_deadline(bench: Bench, autojump_clock: MockClock) -> None:
     bench.contents.waiting[bench.file] = trio.Event()
     start = trio.current_time()
-    assert await refusal(bench.operations.read(bench.file, 0, 10)) == errno.ETIMEDOUT
+    assert await refusal(bench.read(0, 10)) == errno.ETIMEDOUT
     assert trio.current_time() - start == pytest.approx(OPTIONS.read_deadline)
 
 
 async def test_a_resident_read_does_not_wait(bench: Bench) -> None:
-    assert await bench.operations.read(bench.file, 990, 4096) == pattern(bench.file, 990, 10)
-    assert await bench.operations.read(bench.file, 1000, 4096) == b""
+    assert await bench.read(990, 4096) == pattern(bench.file, 990, 10)
+    assert await bench.read(1000, 4096) == b""
     assert bench.contents.started == 0
 
 
@@ -143,9 +147,9 @@ async def test_a_short_read_is_an_error_because_the_kernel_would_shorten_the_fil
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.contents.cut[bench.file] = 99
-    assert await refusal(bench.operations.read(bench.file, 0, 100)) == errno.EIO
+    assert await refusal(bench.read(0, 100)) == errno.EIO
     assert "99 bytes at 0 where the file has 100" in caplog.text
-    assert await bench.operations.read(bench.file, 0, 99) == pattern(bench.file, 0, 99)
+    assert await bench.read(0, 99) == pattern(bench.file, 0, 99)
 
 
 async def test_contents_hear_of_the_last_release_only(bench: Bench) -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from memory_tree import MemoryNamespace
 
 from odfs import tree
-from odfs.ports import ROOT, Attributes, Inode
-from odfs.tree import Entry, Listing, blocks, expected_length
+from odfs.ports import ROOT
+from odfs.tree import Entry, Listing, blocks
 
 NAMES = st.binary(min_size=1, max_size=255).filter(lambda name: b"/" not in name and b"\0" not in name)
 NAMES = st.one_of(NAMES, st.sampled_from([b"\xff\xfe", b"a\nb", b"n" * 255, b"...", b" ", b'"', b"\\"])).filter(
@@ -155,24 +155,15 @@ def test_a_small_directory_costs_one_query() -> None:
     assert namespace.queries == 1
 
 
-def attributes(mode: int, size: int) -> Attributes:
-    return Attributes(Inode(2), mode, 1, 0, 0, size, 0, 0)
-
-
 @given(size=st.integers(1, 2**62), resident=st.booleans())
 def test_a_file_with_bytes_never_shows_no_blocks(size: int, resident: bool) -> None:
-    shown = blocks(attributes(stat.S_IFREG | 0o644, size), resident)
+    shown = blocks(stat.S_IFREG | 0o644, size, resident)
     assert shown >= 1
     assert (shown * 512 >= size > (shown - 1) * 512) if resident else shown == 1
 
 
 @pytest.mark.parametrize("resident", [True, False])
 def test_what_holds_no_file_bytes_has_no_blocks(resident: bool) -> None:
-    assert blocks(attributes(stat.S_IFREG, 0), resident) == 0
-    assert blocks(attributes(stat.S_IFDIR, 4096), resident) == 0
-    assert blocks(attributes(stat.S_IFLNK, 20), resident) == 0
-
-
-@given(data=st.binary(max_size=50), offset=st.integers(0, 80), length=st.integers(0, 80))
-def test_expected_length_is_that_of_a_slice(data: bytes, offset: int, length: int) -> None:
-    assert expected_length(len(data), offset, length) == len(data[offset : offset + length])
+    assert blocks(stat.S_IFREG, 0, resident) == 0
+    assert blocks(stat.S_IFDIR, 4096, resident) == 0
+    assert blocks(stat.S_IFLNK, 20, resident) == 0

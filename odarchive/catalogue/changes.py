@@ -1,0 +1,135 @@
+"""What a mount must tell the kernel after others changed the catalogue: names and inodes that mean something else now.
+
+Names that are new need no word, they are looked up when asked for. What has to be told is every name whose shown
+version was replaced or hidden: its file was deleted or changed in a new snapshot, or its newer version has just reached
+a disc or a plan. The question is put per new snapshot, newly proven segment and new plan; nothing is kept per file.
+
+Not for the mount's answers (``namespace``): this has a connection of its own, for a thread of its own.
+"""
+# ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from odarchive.catalogue.shown import PROVEN
+from odarchive.errors import DamageFound, NoArchive
+
+BUSY_SECONDS = 30.0
+
+_REPLACED = (
+    "EXISTS (SELECT 1 FROM entry AS other"
+    " WHERE other.parent = entry.parent AND other.name = entry.name AND other.since <> entry.since)"
+)
+_BY_SNAPSHOT = "SELECT parent, name FROM entry WHERE until = ?"
+_BY_CONTENT = (
+    f"SELECT parent, name FROM entry WHERE content IN (SELECT content FROM piece WHERE segment = ?) AND {_REPLACED}"
+)
+_BY_CARRIER = f"SELECT parent, name FROM entry WHERE content IS NULL AND carrier = ? AND {_REPLACED}"
+_NEXT_CATALOGUE = 0
+"""Carrier of entries that no disc of their own needs (``publish``); a plan gives it."""
+
+Name = tuple[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Names that the kernel must look up anew, and inodes whose attributes it must ask for anew."""
+
+    entries: set[Name] = field(default_factory=set)
+    inodes: set[int] = field(default_factory=set)
+
+
+class ChangeWatch:
+    """Remembers what it saw last; a context manager.
+
+    Raises:
+        NoArchive: there is no catalogue at the path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise NoArchive(f"{path} does not exist; make an archive with: odarchive init")
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+        self._version = self._data_version()
+        self._snapshots, self._proven, self._planned = self._state()
+
+    def look(self) -> Changes | None:
+        """What has to be told since the last question; None if nobody committed anything, which costs microseconds.
+
+        A scan that ended costs a second per some million entries.
+
+        Raises:
+            DamageFound: the catalogue cannot be read now.
+        """
+        try:
+            version = self._data_version()
+            if version == self._version:
+                return None
+            changes = self._changes()
+        except sqlite3.Error as error:
+            raise DamageFound(f"the catalogue cannot be read: {error}") from error
+        self._version = version
+        return changes
+
+    def _changes(self) -> Changes:
+        snapshots, proven, planned = self._state()
+        touched: set[Name] = set()
+        for snapshot in snapshots - self._snapshots:
+            touched.update(self._db.execute(_BY_SNAPSHOT, (snapshot,)))
+        for segment in proven - self._proven:
+            touched.update(self._db.execute(_BY_CONTENT, (segment,)))
+            touched.update(self._db.execute(_BY_CARRIER, (segment,)))
+        if planned != self._planned:
+            touched.update(self._db.execute(_BY_CARRIER, (_NEXT_CATALOGUE,)))
+        self._snapshots, self._proven, self._planned = snapshots, proven, planned
+        return self._consequences(touched)
+
+    # For who looks at the cache in the same thread.
+
+    def numbers(self, digests: Iterable[bytes]) -> Mapping[bytes, int]:
+        """The contents with these digests, as far as the catalogue knows them."""
+        found = {}
+        for digest in digests:
+            row = self._db.execute("SELECT id FROM content WHERE digest = ?", (digest,)).fetchone()
+            if row is not None:
+                found[digest] = int(row[0])
+        return found
+
+    def shown_inodes(self, contents: Iterable[int]) -> set[int]:
+        """The inodes that the mount shows with these contents."""
+        statement = "SELECT ino FROM entry WHERE content = ? AND shown = 1"
+        return {row[0] for content in contents for row in self._db.execute(statement, (content,))}
+
+    def _consequences(self, touched: set[Name]) -> Changes:
+        """The kernel may hold any version of a touched name, and folders above that are not shown any more."""
+        changes = Changes()
+        waiting = list(touched)
+        while waiting:
+            parent, name = waiting.pop()
+            rows = self._db.execute("SELECT ino, shown FROM entry WHERE parent = ? AND name = ?", (parent, name))
+            versions = rows.fetchall()
+            changes.inodes.update(ino for ino, _ in versions)
+            if any(shown for _, shown in versions) and len({ino for ino, _ in versions}) == 1:
+                continue  # the same inode with other attributes
+            changes.entries.add((parent, name))
+            if not any(shown for _, shown in versions):
+                above = self._db.execute("SELECT DISTINCT parent, name FROM entry WHERE ino = ?", (parent,)).fetchall()
+                waiting.extend(place for place in above if place not in changes.entries and place not in touched)
+                touched.update(above)
+        return changes
+
+    def _state(self) -> tuple[set[int], set[int], int]:
+        snapshots = {row[0] for row in self._db.execute("SELECT id FROM snapshot WHERE state = 'complete'")}
+        proven = {row[0] for row in self._db.execute(f"SELECT DISTINCT segment FROM ({PROVEN[1:-1]})")}
+        (planned,) = self._db.execute("SELECT coalesce(max(id), 0) FROM segment").fetchone()
+        return snapshots, proven, planned
+
+    def _data_version(self) -> int:
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Let go of the catalogue."""
+        self._db.close()

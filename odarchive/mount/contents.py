@@ -1,0 +1,154 @@
+"""The bytes of files: checked cache files where there are any, the librarian for the rest.
+
+Every byte handed out comes from a file that the librarian let into the cache after its digest was right; a file from
+before this boot is hashed again before its first use. Reads wait in slices, so a librarian that is restarted costs a
+delay and no error, until the deadline.
+
+Concurrency: one trio thread; the table of open descriptors and the buffer are touched by this thread only. What
+``read_now`` returns is a view of the one buffer, good until the next call: FUSE takes the bytes before that.
+"""
+
+import os
+from collections.abc import Container
+
+import trio
+
+from odarchive.cache import CacheReader
+from odarchive.catalogue.namespace import CatalogueNamespace
+from odarchive.errors import NoLibrarian
+from odarchive.model import Content, ContentId
+from odarchive.service.client import AsyncClient
+from odfs.errors import ContentUnavailable, RecallRefused, RecallTimedOut
+from odfs.ports import Attributes, Inode, Recall
+
+SLICE = 20.0
+"""Seconds one question to the librarian waits for its answer."""
+KEPT_OPEN = 1024
+"""Descriptors of cache files kept open."""
+LONGEST = 1 << 20
+"""Bytes of the largest read that FUSE asks for (256 pages); longer ones take the slow way."""
+
+
+class CachedContents:
+    """``odfs.ports.Contents`` over cache and librarian."""
+
+    def __init__(
+        self,
+        namespace: CatalogueNamespace,
+        cache: CacheReader,
+        client: AsyncClient,
+        deadline: float,
+        cached: Container[int],
+    ) -> None:
+        """``deadline``: seconds a read may wait for a disc; ``cached``: which contents are in the cache."""
+        self._namespace = namespace
+        self._cache = cache
+        self._client = client
+        self._deadline = deadline
+        self._cached = cached
+        self._open: dict[Inode, int] = {}
+        self._buffer = memoryview(bytearray(LONGEST))
+
+    def read_now(self, file: Attributes, offset: int, length: int) -> memoryview | None:
+        """See the port. Pages that are not in memory count as not at hand: reading them would block."""
+        descriptor = self._open.get(file.ino)
+        if descriptor is None:
+            descriptor = self._find(file)
+            if descriptor is None:
+                return None
+        if length > LONGEST:
+            return None
+        view = self._buffer[:length]
+        try:
+            got = os.preadv(descriptor, (view,), offset, os.RWF_NOWAIT)
+        except OSError:  # EAGAIN, or the cache's file system does not know RWF_NOWAIT (EOPNOTSUPP)
+            return None
+        return view if got == length else None
+
+    async def read(self, file: Attributes, offset: int, length: int, recall: Recall) -> bytes:
+        """See the port."""
+        descriptor = self._open.get(file.ino)
+        if descriptor is None:
+            descriptor = await self._bring(file, recall)
+        # A duplicate, because the table may close the original while the thread reads.
+        return await trio.to_thread.run_sync(_pread, os.dup(descriptor), offset, length)
+
+    def resident(self, content: int | None) -> bool:
+        """See the port."""
+        return content is None or content in self._cached
+
+    def forget(self, file: Attributes) -> None:
+        """See the port."""
+        descriptor = self._open.pop(file.ino, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of all descriptors."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def _content(self, file: Attributes) -> Content:
+        found = None if file.content is None else self._namespace.content(ContentId(file.content))
+        if found is None:
+            raise ContentUnavailable(f"inode {file.ino} is no longer in the archive's union")
+        return found
+
+    def _find(self, file: Attributes) -> int | None:
+        """A descriptor of a cached file that needs no check."""
+        content = self._content(file)
+        descriptor = self._cache.open(content.digest, content.size, may_hash=False)
+        return None if descriptor is None else self._keep(file.ino, descriptor)
+
+    def _keep(self, ino: Inode, descriptor: int) -> int:
+        kept = self._open.get(ino)
+        if kept is not None:  # another reader of the same file was faster
+            os.close(descriptor)
+            return kept
+        self._open[ino] = descriptor
+        if len(self._open) > KEPT_OPEN:
+            os.close(self._open.pop(next(iter(self._open))))
+        return descriptor
+
+    async def _bring(self, file: Attributes, recall: Recall) -> int:
+        """A descriptor of the content's bytes, from the cache or by a recall that may wait for a disc."""
+        content = self._content(file)
+        name = os.fsdecode(self._namespace.path(file.ino))
+        why = "the librarian did not answer in time"
+        with trio.move_on_after(self._deadline):
+            while True:
+                descriptor = await trio.to_thread.run_sync(self._cache.open, content.digest, content.size)
+                if descriptor is not None:
+                    return self._keep(file.ino, descriptor)
+                if recall is Recall.NEVER:
+                    raise RecallRefused(f"{name!r} is on a disc, and this reader may not have it loaded")
+                waits = recall is Recall.WAIT
+                why = await self._ask(name, content, SLICE if waits else 0.0) or why
+                if not waits:
+                    raise RecallRefused(f"{name!r}: {why}; it is being brought, try again later")
+        raise RecallTimedOut(f"{name!r}: {why}; the recall goes on, try again later")
+
+    async def _ask(self, name: str, content: Content, wait: float) -> str:
+        """One question to the librarian; returns why it still waits."""
+        try:
+            answer = await self._client.recall(content.id, wait)
+        except NoLibrarian as error:
+            await trio.sleep(min(wait, 1.0))
+            return str(error)
+        if answer.get("state") == "failed":
+            raise ContentUnavailable(f"{name!r}: {answer.get('why')}")
+        return str(answer.get("why") or "")
+
+
+def _pread(descriptor: int, offset: int, length: int) -> bytes:
+    try:
+        parts = []
+        while length > 0:
+            part = os.pread(descriptor, length, offset)
+            if not part:
+                break
+            parts.append(part)
+            offset, length = offset + len(part), length - len(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,70 @@
+"""Keeps a running mount up to date: new discs and snapshots, and what comes into the cache, show without a remount.
+
+The kernel believes names and attributes for an hour; this tells it within seconds of what is different. Polls, because
+SQLite has no word for other processes: a question to its header and 256 ``stat`` a period.
+
+Concurrency: one task; what may take long runs in a worker thread, on a connection of its own. A catalogue that cannot
+be read is asked again the next time; the mount goes on with what it has.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import trio
+
+from odarchive.catalogue.changes import Changes, ChangeWatch
+from odarchive.catalogue.namespace import CatalogueNamespace
+from odarchive.errors import OdarchiveError
+from odarchive.mount.residency import Residency
+from odfs.mount import RunningMount
+from odfs.ports import Inode
+
+log = logging.getLogger(__name__)
+
+PERIOD = 1.0
+"""Seconds between two looks."""
+QUIET = 3
+"""Looks without a change after which the namespace holds its transaction."""
+MANY = 20_000
+"""Inodes above which changed residency is not told: ``st_blocks`` is a hint, and an hour old at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    committed: bool
+    changes: Changes
+    moved: set[int]
+
+
+async def watch(mount: RunningMount, namespace: CatalogueNamespace, changes: ChangeWatch, residency: Residency) -> None:
+    """Look and tell, until cancelled."""
+    quiet = 0
+    while True:
+        try:
+            seen = await trio.to_thread.run_sync(_look, changes, residency)
+        except OdarchiveError as error:
+            log.warning("cannot see what changed in the archive: %s", error)
+            await trio.sleep(PERIOD)
+            continue
+        quiet = 0 if seen.committed else quiet + 1
+        if seen.committed:
+            namespace.let_go()
+        elif quiet == QUIET:
+            namespace.hold()
+        await _tell(mount, seen)
+        await trio.sleep(PERIOD)
+
+
+def _look(changes: ChangeWatch, residency: Residency) -> _Seen:
+    told = changes.look()
+    moved = residency.look()
+    return _Seen(told is not None, told or Changes(), changes.shown_inodes(moved) if len(moved) <= MANY else set())
+
+
+async def _tell(mount: RunningMount, seen: _Seen) -> None:
+    entries = [(Inode(parent), name) for parent, name in seen.changes.entries]
+    inodes = [Inode(ino) for ino in seen.changes.inodes | seen.moved]
+    if entries or inodes:
+        await mount.invalidate(entries, inodes)
+    if entries:
+        log.info("%d names mean something else now", len(entries))
