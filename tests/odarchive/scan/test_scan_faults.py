@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 
 import pytest
 from catalogue_kit import Crash, Faulty, new_catalogue, rows, run, sound
@@ -42,6 +43,8 @@ def test_unreadable_files_keep_what_was_recorded(catalogue, source, monkeypatch)
     os.link(source / "old", source / "old link")
     (source / "locked").mkdir()
     write(source / "locked" / "inside", b"2")
+    write(source / "shared", b"also in the locked folder")
+    os.link(source / "shared", source / "locked" / "shared")
     scanned(catalogue, source)
     before = recorded(catalogue, b"source")
     write(source / "old", b"changed")
@@ -63,10 +66,10 @@ def test_unreadable_files_keep_what_was_recorded(catalogue, source, monkeypatch)
     assert reasons.keys() == {b"old", b"old link", b"new", b"locked"}
     assert reasons[b"old"] == "cannot be opened: Permission denied; what the last scan recorded of it stays"
     assert reasons[b"new"] == "cannot be opened: Permission denied"
-    assert result.files == 3
+    assert result.files == 5
     after = recorded(catalogue, b"source")
     assert after.keys() == before.keys()
-    assert all(after[name] == before[name] for name in (b"old", b"old link", b"locked/inside"))
+    assert all(after[name] == before[name] for name in before if name)
     sound(catalogue)
     scanned(catalogue, source)
     assert recorded(catalogue, b"source") == observed(source)
@@ -310,3 +313,131 @@ def test_progress_tells_and_may_stop(catalogue, source, monkeypatch):
     assert told[-1].path == b"d4"
     assert [one.files for one in told] == sorted(one.files for one in told)
     assert told[-1].hashed_bytes == 25
+
+
+def every_death(tmp_path, prepare, change, further):
+    """A scan of what ``change`` made dies at every transaction in turn; then come ``further`` steps, each scanned.
+
+    Yields the catalogue after the last step. The scan of a step between dies too, after two thirds as many of them.
+    """
+    for at in range(1, 100):
+        work = tmp_path / f"at{at}"
+        source = work / "source"
+        source.mkdir(parents=True)
+        new_catalogue(work).close()
+        prepare(source)
+        faulty = Faulty(work / "catalogue.db", 10**9, after=True)
+        scanned(faulty, source)
+        faulty.close()
+        alive = False
+        for number, step in enumerate((change, *further[:-1])):
+            step(source)
+            faulty = Faulty(work / "catalogue.db", at * (3 - number) // 3, after=True)
+            try:
+                scanned(faulty, source, batch=1)
+                alive = number == 0
+            except Crash:
+                pass
+            faulty.close()
+        further[-1](source)
+        catalogue = open_catalogue(work / "catalogue.db")
+        sound(catalogue)
+        scanned(catalogue, source)
+        assert recorded(catalogue, b"source") == observed(source)
+        sound(catalogue)
+        yield catalogue
+        catalogue.close()
+        if alive:
+            assert at > 4
+            return
+
+
+def test_what_comes_back_after_a_broken_scan_was_never_gone(tmp_path):
+    def hide(source):
+        for name in ("d0", "gone", "pair2", "tree"):
+            (source / name).rename(source.parent / name)
+
+    def restore(source):
+        for name in ("d0", "gone", "pair2", "tree"):
+            (source.parent / name).rename(source / name)
+
+    for catalogue in every_death(tmp_path, lambda source: plant(source, 0), hide, [restore]):
+        if rows(catalogue, "SELECT count(*) FROM snapshot WHERE state = 'complete'") == [(2,)]:
+            changed = rows(catalogue, "SELECT name FROM entry WHERE since = 2 OR until = 2")
+            assert {name for (name,) in changed} <= {b"source"}  # renaming changed the folder's mtime
+
+
+def test_pending_folders_that_vanish_leave_nothing(tmp_path):
+    def grow(source):
+        (source / "new" / "inner" / "most").mkdir(parents=True)
+        for name in ("1", "inner/2", "inner/most/3", "inner/most/4"):
+            write(source / "new" / name, name.encode())
+
+    def shrink(source):
+        shutil.rmtree(source / "new")
+
+    for catalogue in every_death(tmp_path, lambda _: None, grow, [shrink, lambda _: None]):
+        assert rows(catalogue, "SELECT count(*) FROM entry WHERE until IS NULL") == [(2,)]
+
+
+def test_links_that_parted_after_a_broken_scan_get_their_own_numbers(tmp_path):
+    def link(source):
+        os.link(source / "a", source / "b")
+
+    def part(source):
+        (source / "b").unlink()
+        write(source / "b", b"same")
+
+    for catalogue in every_death(tmp_path, lambda source: write(source / "a", b"same"), link, [part]):
+        assert rows(catalogue, "SELECT count(DISTINCT ino) FROM entry WHERE content IS NOT NULL AND until IS NULL") == [
+            (2,)
+        ]
+
+
+def test_an_unreadable_folder_is_put_back_after_a_broken_scan_emptied_it(tmp_path, monkeypatch):
+    def empty(source):
+        (source / "folder" / "f").rename(source / "f")
+        (source / "folder" / "inner").rename(source / "inner")
+
+    def lock(source):
+        real = tree.Tree.enter
+
+        def enter(self, path):
+            if path == b"folder":
+                raise PermissionError(13, "Permission denied")
+            return real(self, path)
+
+        monkeypatch.setattr(tree.Tree, "enter", enter)
+
+    def prepare(source):
+        monkeypatch.undo()
+        (source / "folder" / "inner").mkdir(parents=True)
+        write(source / "folder" / "f", b"1")
+        write(source / "folder" / "inner" / "g", b"22")
+
+    kept = {b"folder", b"folder/f", b"folder/inner", b"folder/inner/g"}
+    for at in range(3, 30):
+        source = tmp_path / str(at) / "source"
+        source.mkdir(parents=True)
+        prepare(source)
+        scanned_once = new_catalogue(source.parent)
+        scanned(scanned_once, source)
+        before = recorded(scanned_once, b"source")
+        empty(source)
+        faulty = Faulty(scanned_once.path, at, after=True)
+        with suppress(Crash):
+            scanned(faulty, source, batch=1)
+        faulty.close()
+        complete = rows(scanned_once, "SELECT count(*) FROM snapshot WHERE state = 'complete'")[0][0]
+        lock(source)
+        scanned(scanned_once, source)
+        sound(scanned_once)
+        after = recorded(scanned_once, b"source")
+        if complete == 1:
+            assert {name: after[name] for name in kept - {b"folder"}} == {
+                name: before[name] for name in kept - {b"folder"}
+            }
+        scanned_once.close()
+        if complete == 2:
+            break
+    assert at > 8
