@@ -213,17 +213,25 @@ def _changer(config: Config) -> Changer:
         raise RobotTrouble(f"the robot's port cannot be used: {error}; check cable and [robot] port") from error
 
 
-def mount(root: Path, mountpoint: Path, *, allow_other: bool, ready: Callable[[], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class MountManner:
+    """How a mount behaves. ``recall``: whether reading may have discs loaded at all."""
+
+    allow_other: bool = False
+    recall: bool = True
+
+
+def mount(root: Path, mountpoint: Path, manner: MountManner, *, ready: Callable[[], None]) -> None:
     """Mount the archive and serve until unmounted or SIGTERM/SIGINT; calls ``ready`` when it answers.
 
     Raises:
         MountFailed: it cannot be mounted there; the message says why.
     """
     opened = open_archive(root)
-    _run(_mount, opened, mountpoint, allow_other, ready)
+    _run(_mount, opened, mountpoint, manner, ready)
 
 
-async def _mount(opened: Archive, mountpoint: Path, allow_other: bool, ready: Callable[[], None]) -> None:
+async def _mount(opened: Archive, mountpoint: Path, manner: MountManner, ready: Callable[[], None]) -> None:
     try:
         from odfs import mount as life  # noqa: PLC0415  the extra `fuse` is needed here alone
     except ImportError as error:
@@ -239,6 +247,8 @@ async def _mount(opened: Archive, mountpoint: Path, allow_other: bool, ready: Ca
     from odarchive.service.client import AsyncClient  # noqa: PLC0415
     from odarchive.service.notify import notify  # noqa: PLC0415
     from odfs.errors import OdfsError  # noqa: PLC0415
+    from odfs.ports import Recall  # noqa: PLC0415
+    from odfs.readers import CRAWLERS  # noqa: PLC0415
 
     config = opened.config
     namespace = CatalogueNamespace(config.catalogue)
@@ -248,8 +258,10 @@ async def _mount(opened: Archive, mountpoint: Path, allow_other: bool, ready: Ca
     contents = CachedContents(namespace, CacheReader(config.cache), client, config.deadline, residency)
     options = life.MountOptions(
         source=f"odarchive:{config.root.name}",
-        allow_other=allow_other,
+        allow_other=manner.allow_other,
         read_deadline=config.deadline + 30.0,
+        recall=Recall.WAIT if manner.recall else Recall.NEVER,
+        refused_readers=CRAWLERS,
     )
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:

@@ -78,7 +78,7 @@ def names(pid: int, proc: Path = Path("/proc")) -> list[str]:
     program = _base(words[0])
     found.append(program)
     if any(fnmatchcase(program, pattern) for pattern in _INTERPRETERS):
-        found += [_base(word) for word in words[1:3] if not word.startswith("-")]
+        found += [_base(word) for word in words[1:] if not word.startswith("-")][:1]
     leader = next((line for line in _text(proc / str(pid) / "status").splitlines() if line.startswith("Tgid:")), "")
     if leader and (tgid := leader.split()[1]) != str(pid):
         found.append(_text(proc / tgid / "comm").strip("\n"))

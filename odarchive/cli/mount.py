@@ -26,14 +26,27 @@ _DIRECTORY = click.Path(path_type=Path)
 @click.argument("directory", type=_DIRECTORY)
 @click.option("--foreground", "-f", is_flag=True, help="Serve in this process, until unmounted, SIGTERM or Ctrl-C.")
 @click.option("--allow-other", is_flag=True, help="Let other users in; needs user_allow_other in /etc/fuse.conf.")
+@click.option(
+    "--recall",
+    type=click.Choice(["auto", "never"]),
+    default="auto",
+    show_default=True,
+    help="Who may have discs loaded by reading: everybody but known indexers and thumbnailers, or nobody.",
+)
 @click.option("--ready-fd", type=int, hidden=True)
 @common_options(json=False)
 @click.pass_obj
-def mount(settings: Settings, directory: Path, foreground: bool, allow_other: bool, ready_fd: int | None) -> int:
-    """Mount everything that is on verified discs, read-only, on the empty folder DIRECTORY."""
+def mount(
+    settings: Settings, directory: Path, foreground: bool, allow_other: bool, recall: str, ready_fd: int | None
+) -> int:
+    """Mount everything that is on verified discs, read-only, on the empty folder DIRECTORY.
+
+    Reading a file that is not in the cache has its disc loaded and waits for it; a reader that may not have discs
+    loaded, or opened the file with O_NONBLOCK, gets EAGAIN instead, one that waited too long ETIMEDOUT.
+    """
     root = settings.root().absolute()
     if not foreground:
-        return _in_background(root, directory.absolute(), allow_other=allow_other)
+        return _in_background(root, directory.absolute(), allow_other=allow_other, recall=recall)
     from odarchive import bootstrap  # noqa: PLC0415  needs FUSE and the catalogue's packages
 
     def ready() -> None:
@@ -44,14 +57,15 @@ def mount(settings: Settings, directory: Path, foreground: bool, allow_other: bo
             output.note(f"mounted on {directory}; Ctrl-C unmounts")
 
     start_log(verbose=False)
-    bootstrap.mount(root, directory.absolute(), allow_other=allow_other, ready=ready)
+    manner = bootstrap.MountManner(allow_other=allow_other, recall=recall != "never")
+    bootstrap.mount(root, directory.absolute(), manner, ready=ready)
     return 0
 
 
-def _in_background(root: Path, directory: Path, *, allow_other: bool) -> int:
+def _in_background(root: Path, directory: Path, *, allow_other: bool, recall: str) -> int:
     """Start the serving process and wait for its word; returns the exit code."""
     command = [sys.executable, "-m", "odarchive", "--archive", str(root), "mount", "--foreground"]
-    command += ["--allow-other"] if allow_other else []
+    command += ["--recall", recall, *(["--allow-other"] if allow_other else [])]
     reader, writer = os.pipe()
     with _log(root) as log, os.fdopen(reader, "rb") as news:
         start = log.seek(0, os.SEEK_END)

@@ -1,6 +1,7 @@
-"""Mounts a tree in memory: ``memory_mount.py DIRECTORY [broken|hasty]``. Run as a process by the tests beside it.
+"""Mounts a tree in memory: ``memory_mount.py DIRECTORY [MANNER]``. Run as a process by the tests beside it.
 
-``broken`` has a root that cannot be looked at, ``hasty`` gives the mount half a second to answer.
+Manners: ``broken`` has a root that cannot be looked at, ``hasty`` gives the mount half a second to answer, ``never``
+recalls nothing, ``plain`` runs on plain trio.
 
 Says one JSON line per event on standard output; takes orders, one a line, on standard input.
 """
@@ -16,7 +17,8 @@ from memory_tree import MemoryAnnotations, MemoryContents, MemoryNamespace
 
 from odfs.errors import ContentDamaged, ContentUnavailable, MountError, RecallRefused, RecallTimedOut
 from odfs.mount import MountOptions, RunningMount, run, stop_on_signals
-from odfs.ports import ROOT
+from odfs.ports import ROOT, Recall
+from odfs.readers import CRAWLERS
 
 HOSTILE = [
     b"\xff\xfenot utf-8\x80",
@@ -93,6 +95,8 @@ class Tree:
                 await mount.invalidate(entries=[(ROOT, name.encode())], inodes=[ROOT])
             case ["reads"]:
                 return self.contents.started
+            case ["recalled"]:
+                return len(set(self.contents.recalled))
             case ["forgotten"]:
                 return len(self.contents.forgotten)
         return "done"
@@ -114,7 +118,12 @@ async def take_orders(tree: Tree, mount: RunningMount) -> None:
 
 async def main(directory: Path, manner: str) -> None:
     tree = Tree()
-    options = MountOptions(startup_timeout=0.5 if manner == "hasty" else 10)
+    options = MountOptions(
+        startup_timeout=0.5 if manner == "hasty" else 10,
+        recall=Recall.NEVER if manner == "never" else Recall.WAIT,
+        spin_us=0 if manner == "plain" else 50,
+        refused_readers=CRAWLERS,
+    )
     if manner == "broken":
         del tree.namespace.nodes[ROOT]
     async with trio.open_nursery() as nursery:

@@ -1,0 +1,109 @@
+"""Who moves a disc by reading, and what those get who do not; on real mounts, counted at the far side."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import HERE, LIMIT, Server, Start
+from memory_mount import SLOW
+from memory_tree import pattern
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="/dev/fuse may not be used here"),
+]
+
+
+def mounted(start: Start, *manner: str) -> Server:
+    server = start(*manner)
+    server.event("mounted")
+    return server
+
+
+def crawl(name: str, directory: Path) -> tuple[int, list[int]]:
+    argv = [sys.executable, HERE / "crawler.py", name, directory]
+    done = subprocess.run(argv, capture_output=True, check=True, timeout=LIMIT)
+    read, refused = json.loads(done.stdout)
+    return read, refused
+
+
+def wait_for_reads(server: Server, count: int) -> None:
+    while int(str(server.order("reads"))) < count:
+        pass  # each order is a round trip through the server
+
+
+@pytest.mark.parametrize("name", ["tracker-extract", "gdk-thumbnailer"])
+def test_a_crawler_over_everything_moves_no_disc_and_reads_what_is_at_hand(start: Start, name: str) -> None:
+    server = mounted(start)
+    read, refused = crawl(name, server.directory / "slow")
+    assert (read, refused) == (0, [errno.EAGAIN] * SLOW)
+    read, refused = crawl(name, server.directory / "hostile")
+    assert read > 0
+    assert refused == []
+    assert server.order("recalled") == 0
+
+
+def test_a_person_s_cat_moves_one(start: Start) -> None:
+    server = mounted(start)
+    reader = subprocess.Popen(["cat", server.directory / "slow/07"], stdout=subprocess.PIPE)
+    wait_for_reads(server, 1)
+    server.order("release")
+    out, _ = reader.communicate(timeout=LIMIT)
+    assert out == pattern((server.directory / "slow/07").stat().st_ino, 0, 65536)
+    assert server.order("recalled") == 1
+
+
+@pytest.mark.skipif(shutil.which("updatedb.plocate") is None, reason="plocate is not installed")
+def test_updatedb_over_the_whole_mount_moves_no_disc(start: Start, tmp_path: Path) -> None:
+    server = mounted(start)
+    database = tmp_path / "locate.db"
+    argv = ["updatedb.plocate", "-U", server.directory, "-o", database, "-l", "no"]
+    argv += ["--prunefs", "", "--prunepaths", "", "--prune-bind-mounts", "no"]
+    subprocess.run(argv, check=True, timeout=LIMIT)
+    found = subprocess.run(["plocate", "-d", database, "slow/07"], capture_output=True, check=True, timeout=LIMIT)
+    assert found.stdout.endswith(b"/slow/07\n")
+    assert (server.order("recalled"), server.order("reads")) == (0, 0)
+
+
+def test_a_reader_that_will_not_wait_gets_eagain_and_starts_the_recall(start: Start) -> None:
+    server = mounted(start)
+    descriptor = os.open(server.directory / "slow/03", os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(BlockingIOError):
+        os.read(descriptor, 4096)
+    assert server.order("recalled") > 0
+    server.order("release")
+    ino = os.fstat(descriptor).st_ino
+    assert os.read(descriptor, 4096) == pattern(ino, 0, 4096)
+    os.close(descriptor)
+
+
+def test_a_mount_that_never_recalls_refuses_everybody(start: Start) -> None:
+    server = mounted(start, "never")
+    done = subprocess.run(["cat", server.directory / "slow/00"], capture_output=True, check=False, timeout=LIMIT)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"Resource temporarily unavailable" in done.stderr
+    assert (server.directory / "plain").read_bytes()
+    assert server.order("recalled") == 0
+
+
+def test_ctrl_c_on_a_waiting_cat_returns_at_once(start: Start) -> None:
+    server = mounted(start)
+    reader = subprocess.Popen(["cat", server.directory / "slow/05"], stdout=subprocess.DEVNULL)
+    wait_for_reads(server, 1)
+    began = time.monotonic()
+    reader.send_signal(signal.SIGINT)
+    assert reader.wait(LIMIT) == -signal.SIGINT
+    assert time.monotonic() - began < 1.0  # seconds; a read that cannot be interrupted ends with the test's limit
+
+
+def test_plain_trio_serves_too(start: Start) -> None:
+    server = mounted(start, "plain")
+    assert (server.directory / "plain").read_bytes() == pattern((server.directory / "plain").stat().st_ino, 0, 100)
+    assert len(os.listdir(server.directory / "hostile")) > 0

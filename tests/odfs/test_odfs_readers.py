@@ -1,0 +1,93 @@
+"""Who may have a disc loaded: judged by what /proc tells, which here is a folder."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from odfs.options import MountOptions
+from odfs.ports import Recall
+from odfs.readers import CRAWLERS, Readers, names
+
+ORDINARY = ["cat", "rsync", "nautilus", "smbd", "vlc", "python3", "bash", "cp", "ffmpeg", "gvfs", "thunar", "grep"]
+
+
+def process(proc: Path, pid: int, comm: str, command: list[str], leader: int | None = None) -> None:
+    folder = proc / str(pid)
+    folder.mkdir(parents=True)
+    (folder / "comm").write_text(f"{comm[:15]}\n")
+    (folder / "cmdline").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in command))
+    (folder / "status").write_text(f"Name:\t{comm}\nTgid:\t{leader or pid}\nPid:\t{pid}\n")
+
+
+def judged(proc: Path, pid: int, flags: int = os.O_RDONLY, recall: Recall = Recall.WAIT) -> Recall:
+    return Readers(MountOptions(recall=recall, refused_readers=CRAWLERS), proc).judge(pid, flags)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "/usr/bin/updatedb.plocate",
+        "/usr/libexec/tracker-miner-fs-3",
+        "/usr/libexec/tracker-extract-3",
+        "/usr/libexec/localsearch-3",
+        "/usr/bin/baloo_file",
+        "/usr/bin/baloo_file_extractor",
+        "/usr/libexec/gvfsd-recent",
+        "/usr/lib/x86_64-linux-gnu/tumbler-1/tumblerd",
+        "/usr/bin/ffmpegthumbnailer",
+        "/usr/bin/gdk-pixbuf-thumbnailer",
+        "/usr/bin/totem-video-thumbnailer",
+        "/usr/bin/evince-thumbnailer",
+    ],
+)
+def test_crawlers_move_no_disc(tmp_path: Path, program: str) -> None:
+    process(tmp_path, 7, Path(program).name, [program, "--daemon"])
+    assert judged(tmp_path, 7) is Recall.NEVER
+
+
+@pytest.mark.parametrize("program", ORDINARY)
+def test_programs_of_people_do(tmp_path: Path, program: str) -> None:
+    process(tmp_path, 7, program, [f"/usr/bin/{program}", "/home/me/-v", "/mnt/thumbnails/tracker-1.jpg"])
+    assert judged(tmp_path, 7) is Recall.WAIT
+
+
+def test_a_script_is_known_by_its_own_name(tmp_path: Path) -> None:
+    process(tmp_path, 7, "python3", ["/usr/bin/python3", "/opt/bin/pdf-thumbnailer", "in.pdf"])
+    process(tmp_path, 8, "kioworker", ["/usr/lib/kf6/kioworker", "/usr/lib/qt6/plugins/kf6/kio/thumbnail.so"])
+    assert judged(tmp_path, 7) is judged(tmp_path, 8) is Recall.NEVER
+
+
+def test_a_thread_is_known_by_its_process_too(tmp_path: Path) -> None:
+    process(tmp_path, 7, "tracker-extract-3", ["/usr/libexec/tracker-extract-3"])
+    process(tmp_path, 9, "pool-worker", ["tracker"], leader=7)
+    assert judged(tmp_path, 9) is Recall.NEVER
+
+
+def test_who_does_not_want_to_wait_starts_a_recall_only(tmp_path: Path) -> None:
+    process(tmp_path, 7, "cat", ["cat"])
+    process(tmp_path, 8, "updatedb", ["updatedb"])
+    assert judged(tmp_path, 7, os.O_NONBLOCK) is Recall.START
+    assert judged(tmp_path, 8, os.O_NONBLOCK) is Recall.NEVER
+
+
+def test_a_mount_that_never_recalls_refuses_everybody(tmp_path: Path) -> None:
+    process(tmp_path, 7, "cat", ["cat"])
+    assert judged(tmp_path, 7, recall=Recall.NEVER) is Recall.NEVER
+    assert judged(tmp_path, 0, recall=Recall.NEVER) is Recall.NEVER
+
+
+@pytest.mark.parametrize("pid", [0, 12345])
+def test_who_is_not_known_any_more_is_nobody_in_particular(tmp_path: Path, pid: int) -> None:
+    assert judged(tmp_path, pid) is Recall.WAIT
+
+
+def test_names_are_read_whatever_bytes_they_hold(tmp_path: Path) -> None:
+    process(tmp_path, 7, "x", ["/bin/\udcff\n"])
+    (tmp_path / "7/comm").write_bytes(b"\xff)(\n")
+    assert names(7, tmp_path)
+
+
+def test_this_process_is_found_in_the_real_proc() -> None:
+    found = names(os.getpid())
+    assert Path("/proc/self/comm").read_text().strip() in found
