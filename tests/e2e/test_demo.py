@@ -46,10 +46,10 @@ def _hostile(root):
         file.write(b"deep")
     os.link(root + b"/Case", root + b"/hard link")
     for number, target in enumerate([b"nowhere", b"Case", b"\xff\n", b"../.."]):
-        os.symlink(target, root + b"/link %d" % number)
+        os.symlink(target, root + b"/link %d" % number)  # noqa: PTH211  names are bytes
     os.utime(root + b"/case", ns=(1, -5))
     os.utime(root + b"/Case", ns=(1, 1_234_567_890_123_456_789))
-    os.chmod(root + b"/case", 0o6751)
+    os.chmod(root + b"/case", 0o6751)  # noqa: PTH101  names are bytes
     os.mkfifo(root + b"/fifo")
 
 

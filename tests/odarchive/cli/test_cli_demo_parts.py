@@ -16,7 +16,7 @@ def trees(tmp_path):
     for name in (b"one", b"deep/two\xff\n", b"deep/er/three", b"empty"):
         with open(here + b"/" + name, "wb") as file:
             file.write(name * 1000 if name != b"empty" else b"")
-    os.symlink(b"nowhere\xff", here + b"/link")
+    os.symlink(b"nowhere\xff", here + b"/link")  # noqa: PTH211  names are bytes
     there = os.fsencode(tmp_path / "there")
     shutil.copytree(here, there, symlinks=True)
     return here, there
@@ -52,7 +52,7 @@ def _shorten(there):
 def _retarget(there):
     stat = os.lstat(there + b"/link")
     os.unlink(there + b"/link")
-    os.symlink(b"nowhere!", there + b"/link")
+    os.symlink(b"nowhere!", there + b"/link")  # noqa: PTH211  names are bytes
     os.utime(there + b"/link", ns=(0, stat.st_mtime_ns), follow_symlinks=False)
 
 
@@ -79,7 +79,7 @@ CHANGES = {
     "link: other target": _retarget,
     "more: is not in the source": _add,
     "three: is not in the mount": _lose,
-    "empty: mode 100755 instead of": lambda there: os.chmod(there + b"/empty", 0o755),
+    "empty: mode 100755 instead of": lambda there: os.chmod(there + b"/empty", 0o755),  # noqa: PTH101  names are bytes
     "deep: mtime": _late,
 }
 
