@@ -23,10 +23,12 @@ _REPLACED = (
     " WHERE other.parent = entry.parent AND other.name = entry.name AND other.since <> entry.since)"
 )
 _BY_SNAPSHOT = "SELECT parent, name FROM entry WHERE until = ?"
-_BY_CONTENT = (
-    f"SELECT parent, name FROM entry WHERE content IN (SELECT content FROM piece WHERE segment = ?) AND {_REPLACED}"
+_ON_SEGMENT = (
+    "(content IN (SELECT content FROM piece WHERE segment = :segment) OR (content IS NULL AND carrier = :segment))"
 )
-_BY_CARRIER = f"SELECT parent, name FROM entry WHERE content IS NULL AND carrier = ? AND {_REPLACED}"
+_NAMES = f"SELECT parent, name FROM entry WHERE {_ON_SEGMENT} AND {_REPLACED}"
+_FOLDERS = f"SELECT DISTINCT parent FROM entry WHERE {_ON_SEGMENT}"
+_PLACES = f"SELECT parent, name, {_REPLACED} FROM entry WHERE ino = ?"
 _NEXT_CATALOGUE = 0
 """Carrier of entries that no disc of their own needs (``publish``); a plan gives it."""
 
@@ -79,11 +81,12 @@ class ChangeWatch:
         touched: set[Name] = set()
         for snapshot in snapshots - self._snapshots:
             touched.update(self._db.execute(_BY_SNAPSHOT, (snapshot,)))
-        for segment in proven - self._proven:
-            touched.update(self._db.execute(_BY_CONTENT, (segment,)))
-            touched.update(self._db.execute(_BY_CARRIER, (segment,)))
+        segments = proven - self._proven
         if planned != self._planned:
-            touched.update(self._db.execute(_BY_CARRIER, (_NEXT_CATALOGUE,)))
+            segments.add(_NEXT_CATALOGUE)
+        for segment in segments:
+            touched.update(self._db.execute(_NAMES, {"segment": segment}))
+            touched |= self._above(row[0] for row in self._db.execute(_FOLDERS, {"segment": segment}))
         self._snapshots, self._proven, self._planned = snapshots, proven, planned
         return self._consequences(touched)
 
@@ -102,6 +105,21 @@ class ChangeWatch:
         """The inodes that the mount shows with these contents."""
         statement = "SELECT ino FROM entry WHERE content = ? AND shown = 1"
         return {row[0] for content in contents for row in self._db.execute(statement, (content,))}
+
+    def _above(self, folders: Iterable[int]) -> set[Name]:
+        """The names, up to the root, of folders with several versions: which is shown depends on what is in them."""
+        found: set[Name] = set()
+        waiting, known = list(folders), set[int]()
+        while waiting:
+            ino = waiting.pop()
+            if ino in known:
+                continue
+            known.add(ino)
+            for parent, name, replaced in self._db.execute(_PLACES, (ino,)).fetchall():
+                waiting.append(parent)
+                if replaced:
+                    found.add((parent, name))
+        return found
 
     def _consequences(self, touched: set[Name]) -> Changes:
         """The kernel may hold any version of a touched name, and folders above that are not shown any more."""
