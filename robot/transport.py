@@ -86,19 +86,21 @@ class DescriptorStream:
 
 
 class SerialStream(DescriptorStream):
-    """A serial port, opened by pyserial for this program alone (``flock``), 8 data bits, 1 stop bit, no flow control.
+    """A serial port, opened by pyserial for this program alone (``flock``), 8 data bits, 1 stop bit.
 
     What was in the port's buffers from before is dropped at opening.
     """
 
-    def __init__(self, port: str, baudrate: int = 115200, *, parity: str = serial.PARITY_NONE) -> None:
-        """Open ``port``.
+    def __init__(
+        self, port: str, baudrate: int = 115200, *, parity: str = serial.PARITY_NONE, rtscts: bool = False
+    ) -> None:
+        """Open ``port``; ``rtscts``: with hardware flow control, else with none.
 
         Raises:
             CommunicationLost: no such port, no permission, or another program has it.
         """
         try:
-            self._port = serial.Serial(port, baudrate, parity=parity, timeout=0, exclusive=True)
+            self._port = serial.Serial(port, baudrate, parity=parity, timeout=0, rtscts=rtscts, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
             raise CommunicationLost(f"{port}: cannot open the serial port: {error}") from error
         super().__init__(self._port.fileno(), port)

@@ -157,6 +157,16 @@ class World:
         self._places.setdefault(str(destination), []).extend(moved)
         self.save()
 
+    def lift(self, source: Element | str, destination: Element | str) -> DiscName:
+        """Put the top disc of ``source`` on top of those at ``destination``."""
+        names = self._places.get(str(source))
+        if not names:
+            raise WorldError(f"nothing to take at {source}")
+        taken = names.pop()
+        self._places.setdefault(str(destination), []).append(taken)
+        self.save()
+        return taken
+
     def swap(self, first: Element, second: Element) -> None:
         """Exchange the contents of two places, as a person does."""
         a, b = self._places.pop(str(first), []), self._places.pop(str(second), [])
