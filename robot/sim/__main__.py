@@ -14,35 +14,18 @@ import fcntl
 import math
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 import trio
 
-from robot.ports import ByteStream
 from robot.sim.arm import Timing
+from robot.sim.bins import stacked_world
 from robot.sim.faults import FaultPlan, load_plan
-from robot.sim.openjuke import OpenJuke
+from robot.sim.machines import MACHINES, Machine
 from robot.sim.pty import PtyLine, published
 from robot.sim.world import BD_R_CAPACITY, DiscKind, World, WorldError
-
-
-class Machine(Protocol):
-    """Anything that can be at the far end of a line."""
-
-    async def serve(self, line: ByteStream) -> None:
-        """Be the machine until cancelled."""
-        ...
-
-
-def _openjuke(world: World, timing: Timing, faults: FaultPlan) -> Machine:
-    return OpenJuke(world, timing=timing, faults=faults)
-
-
-MACHINES: dict[str, Callable[[World, Timing, FaultPlan], Machine]] = {"openjuke": _openjuke}
-"""Every machine there is, by name."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         faults = load_plan(options.faults) if options.faults else FaultPlan()
         options.world.mkdir(parents=True, exist_ok=True)
         with _alone(options.world):
-            machine = MACHINES[options.machine](_world(options), _timing(options), faults)
+            machine = MACHINES[options.machine].switch_on(_world(options), _timing(options), faults)
             trio.run(_serve, machine, options.machine, options.world)
     except (WorldError, ValueError, OSError) as error:
         sys.stderr.write(f"robot.sim: {error}\n")
@@ -77,7 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--slots", type=int, default=600)
     new.add_argument("--drives", type=int, default=2)
     new.add_argument("--mailslots", type=int, default=1)
-    new.add_argument("--blanks", type=_span, default=range(1, 41), metavar="FIRST-LAST", help="slots with a blank disc")
+    new.add_argument(
+        "--blanks",
+        type=_span,
+        default=range(1, 41),
+        metavar="FIRST-LAST",
+        help="slots with a blank disc; for stack machines their number counts",
+    )
     new.add_argument("--capacity", type=int, default=BD_R_CAPACITY, metavar="BYTES", help="of each blank disc")
     new.add_argument("--profile", default="bd-r", help="kind of each blank disc, such as bd-r or dvd+r")
     pace = parser.add_mutually_exclusive_group()
@@ -101,6 +90,10 @@ def _timing(options: argparse.Namespace) -> Timing:
 def _world(options: argparse.Namespace) -> World:
     if (options.world / "machine.json").exists():
         return World.open(options.world)
+    drives = MACHINES[options.machine].stacked
+    if drives:
+        kind = DiscKind(options.capacity, options.profile)
+        return stacked_world(options.world, drives=min(options.drives, drives), blanks=len(options.blanks), kind=kind)
     return World.create(
         options.world,
         slots=options.slots,

@@ -38,7 +38,7 @@ class OdRobotMachine(PlainMachine):
 
     def __init__(self, world: World, *, timing: Timing | None = None, faults: FaultPlan | None = None) -> None:
         super().__init__(world, timing=timing, faults=faults)
-        self._scale = self.timing.travel / Timing().travel
+        self._scale = self.timing.travel / Timing().travel  # of the times this robot has of its own
         self._bins = Calibration().bins
         self.reboot()
 
