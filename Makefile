@@ -58,8 +58,9 @@ $(VENV)/.system: Makefile
 		if [ "$$(id -u)" != 0 ]; then as_root="sudo -n"; fi
 		if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then
 			echo "install: system packages:" $$missing
-			$$as_root apt-get update -q=2
-			$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q=2 -y --no-install-recommends $$missing </dev/null
+			$$as_root apt-get update -q=2 || true
+			$$as_root env DEBIAN_FRONTEND=noninteractive \
+				apt-get install -q=2 -y --no-install-recommends $$missing </dev/null || true
 			missing=$$($(MISSING))
 		fi
 	fi
