@@ -37,6 +37,20 @@ $(NEEDS_MORE)
 endef
 export NEEDS
 
+# What the tests need beside: independent readers of images, the real mtx, systemd's own check of units.
+define NEEDS_TEST
+genisoimage: command -v isoinfo && command -v genisoimage
+grub-common: command -v grub-fstest
+libarchive-tools: command -v bsdtar
+libudfread0: ls /usr/lib/*/libudfread.so.0
+mtx: command -v mtx
+p7zip-full: command -v 7z
+systemd: command -v systemd-analyze
+udftools: command -v udfinfo
+util-linux: command -v prlimit
+endef
+export NEEDS_TEST
+
 # Newest first among those that are new enough; `python3` when none is, so that the message names it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; exit; }; \
@@ -45,31 +59,41 @@ export PYTHON
 
 install: $(VENV)/.installed
 
-# Prints the packages that are missing, one a line.
-define MISSING
-while IFS=: read -r package proof; do \
-	[ -n "$$package" ] && ! (eval "$$proof") >/dev/null 2>&1 && echo "$$package"; done <<<"$$NEEDS" || true
+# Installs the packages of the list $$NEEDED that are missing, or says which they are.
+define INSTALL_MISSING
+missing() {
+	while IFS=: read -r package proof; do
+		[ -n "$$package" ] && ! (eval "$$proof") >/dev/null 2>&1 && echo "$$package"
+	done <<<"$$NEEDED" || true
+}
+absent=$$(missing)
+if [ -n "$$absent" ]; then
+	as_root=
+	if [ "$$(id -u)" != 0 ]; then as_root="sudo -n"; fi
+	if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then
+		echo "install: system packages:" $$absent
+		$$as_root apt-get update -q=2 || true
+		$$as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -q=2 -y --no-install-recommends $$absent </dev/null || true
+		absent=$$(missing)
+	fi
+fi
+if [ -n "$$absent" ]; then
+	echo "install: missing on this system:" $$absent >&2
+	echo "install: install them, then run make again: sudo apt-get install" $$absent >&2
+	exit 1
+fi
 endef
 
 $(VENV)/.system: Makefile
-	missing=$$($(MISSING))
-	if [ -n "$$missing" ]; then
-		as_root=
-		if [ "$$(id -u)" != 0 ]; then as_root="sudo -n"; fi
-		if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then
-			echo "install: system packages:" $$missing
-			$$as_root apt-get update -q=2 || true
-			$$as_root env DEBIAN_FRONTEND=noninteractive \
-				apt-get install -q=2 -y --no-install-recommends $$missing </dev/null || true
-			missing=$$($(MISSING))
-		fi
-	fi
-	if [ -n "$$missing" ]; then
-		echo "install: missing on this system:" $$missing >&2
-		echo "install: install them, then run make again: sudo apt-get install" $$missing >&2
-		exit 1
-	fi
+	NEEDED=$$NEEDS
+	$(INSTALL_MISSING)
 	mkdir -p $(VENV)
+	touch $@
+
+$(VENV)/.system-test: Makefile $(VENV)/.installed
+	NEEDED=$$NEEDS_TEST
+	$(INSTALL_MISSING)
 	touch $@
 
 # Wheels first; then what exists only as source is built with the locked build tools, outside isolation, so that
@@ -94,10 +118,10 @@ demo: install
 	if [ -n "$(MEDIA)" ]; then options+=(--media "$(MEDIA)"); fi
 	exec $(BIN)/odarchive demo "$${options[@]}"
 
-test: install
+test: install $(VENV)/.system-test
 	$(BIN)/python -m pytest $(PYTEST)
 
-check: install
+check: install $(VENV)/.system-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
