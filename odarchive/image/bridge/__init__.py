@@ -9,7 +9,7 @@ error. Layers, each importing only those before it: errors, tree, stamps, names,
 udf_nodes, rock_ridge; shape, stored, isodir, udfdir; layout; worker, sink, data, emit; identity.
 """
 
-from odarchive.image.bridge.data import Opener, Options, Written
+from odarchive.image.bridge.data import LateContent, Opener, Options, Written
 from odarchive.image.bridge.emit import emit
 from odarchive.image.bridge.errors import BridgeError, EmitError, LayoutError, ParseError, SourceError
 from odarchive.image.bridge.identity import Found, read_identity, stamp
@@ -29,6 +29,7 @@ __all__ = [
     "Extent",
     "Found",
     "Identity",
+    "LateContent",
     "Layout",
     "LayoutError",
     "Meta",

@@ -44,11 +44,17 @@ class Written(Generic[S]):
 
     def digest(self, node: NodeId) -> bytes:
         """A file's digest; all zero before it was written."""
+        node = self.layout.tree.twin.get(node, node)
         return bytes(self._digests[node * self._size : (node + 1) * self._size])
 
     def record(self, node: NodeId, digest: bytes) -> None:
         """Keep a file's digest."""
         self._digests[node * self._size : (node + 1) * self._size] = digest
+
+
+LateContent = Callable[[NodeId, Written[S]], bytes | Iterable[bytes]]
+"""Gives a late file's bytes when all data before it are written and their digests known, those of earlier late files
+included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +82,9 @@ class DataRegion(Generic[S]):
         """All files but the late ones, in the order of their extents."""
         tree, first = self._layout.tree, self._layout.first_sector
         kind, late, sizes, sources, sink = tree.kind, tree.late, tree.size, tree.source, self._sink
+        twin = tree.twin
         for number in self._layout.shape.homes():
-            if kind[number] != FILE or late[number]:
+            if kind[number] != FILE or late[number] or number in twin:
                 continue
             node, size = NodeId(number), sizes[number]
             if size and first[number] * SECTOR != sink.taken:
@@ -93,14 +100,14 @@ class DataRegion(Generic[S]):
             else:
                 self._stream(node, opened)
 
-    def late(self, content: Callable[[NodeId, Written[S]], bytes] | None) -> None:
+    def late(self, content: LateContent[S] | None) -> None:
         """The late files, in the order of adding."""
         tree = self._layout.tree
         for node in map(NodeId, range(len(tree.kind))):
             if tree.late[node]:
+                self._sink.settle()
                 data = content(node, self._written) if content else b""
-                self._check(node, len(data))
-                self._whole(node, data)
+                self._pieces(node, (data,) if isinstance(data, bytes) else data)
 
     def _small(self, node: NodeId, fd: int) -> None:
         size = self._layout.tree.size[node]

@@ -6,11 +6,11 @@ ever filled in for data that are missing.
 Concurrency: blocking; run it in a thread. To cancel, raise from ``progress``; an image cut short is worthless.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from odarchive.image.bridge import iso_volume, udf_volume
-from odarchive.image.bridge.data import DataRegion, Opener, Options, Written
+from odarchive.image.bridge.data import DataRegion, LateContent, Opener, Options, Written
 from odarchive.image.bridge.errors import EmitError
 from odarchive.image.bridge.layout import Layout
 from odarchive.image.bridge.sectors import (
@@ -33,7 +33,7 @@ def emit(
     opener: Opener[S],
     out: int | ByteWriter,
     options: Options = Options(),  # noqa: B008 - frozen, so sharing it is harmless
-    late: Callable[[NodeId, Written[S]], bytes] | None = None,
+    late: LateContent[S] | None = None,
 ) -> Written[S]:
     """Write the image.
 
@@ -42,7 +42,7 @@ def emit(
         opener: See `Opener`.
         out: Descriptor or file object; only ever written forward, never sought, flushed or closed.
         options: Hashes and progress.
-        late: Gives a late file's bytes when all data before it are written and their digests known.
+        late: See `LateContent`.
 
     Raises:
         SourceError: A source failed, or is shorter or longer than promised.
@@ -57,7 +57,6 @@ def emit(
             sink.extend(parts)
         data = DataRegion(layout, sink, options, written)
         data.early(opener)
-        sink.settle()
         data.late(late)
         sink.pad_to(layout.data_end)
         sink.extend(udf_volume.anchor(sector) for sector in range(layout.data_end, layout.sectors))

@@ -115,8 +115,10 @@ class Layout(Generic[S]):
         return self.stored.changes(self.shape)
 
 
-def layout(tree: Tree[S], volume: VolumeInfo) -> Layout[S]:
+def layout(tree: Tree[S], volume: VolumeInfo, at_least: int = 0) -> Layout[S]:
     """Place a tree; same tree and volume, same layout, in whatever order the nodes were added (late files excepted).
+
+    ``at_least`` sectors are filled, with anchors behind the data.
 
     Raises:
         LayoutError: A duplicate name, a file or an image over the limits of the formats, a volume field out of range.
@@ -133,7 +135,7 @@ def layout(tree: Tree[S], volume: VolumeInfo) -> Layout[S]:
     at = places.iso(at + 2 * table_sectors)
     at = places.udf(at)
     data_end = places.data(at)
-    sectors = -(-(data_end + TAIL_ANCHORS) // BLOCK_SECTORS) * BLOCK_SECTORS
+    sectors = -(-max(data_end + TAIL_ANCHORS, at_least) // BLOCK_SECTORS) * BLOCK_SECTORS
     if sectors > _MAX_SECTORS:
         raise LayoutError(f"an image of {sectors} sectors: at most 2^32-1 can be numbered; put less on the disc")
     return Layout(
@@ -172,9 +174,9 @@ class _Places(Generic[S]):
 
     def data(self, at: int) -> int:
         tree = self.shape.tree
-        kind, size, late, first = tree.kind, tree.size, tree.late, self.first
+        kind, size, late, first, twin = tree.kind, tree.size, tree.late, self.first, tree.twin
         for node in self.shape.homes():
-            if kind[node] == FILE and size[node] and not late[node]:
+            if kind[node] == FILE and size[node] and not late[node] and node not in twin:
                 first[node] = at
                 at += -(-size[node] // SECTOR)
                 if at > _MAX_SECTORS:
@@ -183,6 +185,8 @@ class _Places(Generic[S]):
             if late[node] and size[node]:
                 first[node] = at
                 at += -(-size[node] // SECTOR)
+        for node, of in twin.items():
+            first[node] = first[of]
         return at
 
 

@@ -1,8 +1,7 @@
 """The tree that goes into an image: inodes and names, kept in columns.
 
 For collecting names, attributes and content identities before `layout`. Not for reading directories or the catalogue,
-and
-not for data: a file is its size and a ``source`` that only the caller understands.
+and not for data: a file is its size and a ``source`` that only the caller understands.
 
 Rules kept: names are bytes and never decoded here; a parent exists before its children, so there are no cycles; a
 million files cost about 120 bytes each plus name and source, which is why the columns are arrays and not objects.
@@ -58,6 +57,7 @@ class Tree(Generic[S]):
         self.links = array("I")
         self.source: list[S | None] = []
         self.target: dict[int, bytes] = {}
+        self.twin: dict[int, NodeId] = {}
         self.entry_parent, self.entry_node = array("I"), array("I")
         self.entry_name: list[bytes] = []
         self._node(DIRECTORY, root)
@@ -92,6 +92,20 @@ class Tree(Generic[S]):
         if self.kind[node] == DIRECTORY:
             raise LayoutError(f"{name!r}: a directory has one name only")
         self._enter(parent, name, node)
+
+    def add_twin(self, parent: NodeId, name: bytes, meta: Meta, of: NodeId) -> NodeId:
+        """Add a file with the bytes of another one, stored once, and with attributes and links of its own.
+
+        Raises:
+            LayoutError: As `add_directory`; or ``of`` is no file that has its bytes itself, or a late one.
+        """
+        self._check_entry(parent, name)
+        if self.kind[of] != FILE or self.late[of] or of in self.twin:
+            raise LayoutError(f"{name!r}: node {of} has no bytes that another file could share")
+        node = self._node(FILE, meta)
+        self.size[node] = self.size[of]
+        self.twin[node] = of
+        return self._enter(parent, name, node)
 
     def add_symlink(self, parent: NodeId, name: bytes, meta: Meta, target: bytes) -> NodeId:
         """Add a symbolic link; the target's bytes are not looked at.
