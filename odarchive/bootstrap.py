@@ -23,6 +23,7 @@ from odarchive.config import Config, DriveConfig
 from odarchive.errors import ConfigError, Locked, MountFailed, NoSpace, OdarchiveError, RobotTrouble
 from odarchive.librarian.journal import CatalogueJournal
 from odarchive.librarian.workroom import Threads, Workroom
+from odarchive.mount.manner import MountManner
 from robot.errors import RobotError
 from robot.ports import Changer, Drive, DriveId
 
@@ -213,71 +214,17 @@ def _changer(config: Config) -> Changer:
         raise RobotTrouble(f"the robot's port cannot be used: {error}; check cable and [robot] port") from error
 
 
-@dataclass(frozen=True, slots=True)
-class MountManner:
-    """How a mount behaves. ``recall``: whether reading may have discs loaded at all."""
-
-    allow_other: bool = False
-    recall: bool = True
-
-
 def mount(root: Path, mountpoint: Path, manner: MountManner, *, ready: Callable[[], None]) -> None:
     """Mount the archive and serve until unmounted or SIGTERM/SIGINT; calls ``ready`` when it answers.
 
     Raises:
         MountFailed: it cannot be mounted there; the message says why.
     """
-    opened = open_archive(root)
-    _run(_mount, opened, mountpoint, manner, ready)
-
-
-async def _mount(opened: Archive, mountpoint: Path, manner: MountManner, ready: Callable[[], None]) -> None:
+    config = open_archive(root).config
     try:
-        from odfs import mount as life  # noqa: PLC0415  the extra `fuse` is needed here alone
+        from odarchive.mount.serve import serve as serve_mount  # noqa: PLC0415  the extra `fuse` is needed here alone
     except ImportError as error:
         raise MountFailed(
             f"mounting needs pyfuse3 ({error}); install the extra: pip install 'odarchive[fuse]'"
         ) from error
-    from odarchive.cache import CacheReader  # noqa: PLC0415
-    from odarchive.catalogue.changes import ChangeWatch  # noqa: PLC0415
-    from odarchive.catalogue.namespace import CatalogueNamespace  # noqa: PLC0415
-    from odarchive.mount.contents import CachedContents  # noqa: PLC0415
-    from odarchive.mount.residency import Residency  # noqa: PLC0415
-    from odarchive.mount.watch import watch  # noqa: PLC0415
-    from odarchive.service.client import AsyncClient  # noqa: PLC0415
-    from odarchive.service.notify import notify  # noqa: PLC0415
-    from odfs.errors import OdfsError  # noqa: PLC0415
-    from odfs.ports import Recall  # noqa: PLC0415
-    from odfs.readers import CRAWLERS  # noqa: PLC0415
-
-    config = opened.config
-    namespace = CatalogueNamespace(config.catalogue)
-    client = AsyncClient(config.socket)
-    changes = ChangeWatch(config.catalogue)
-    residency = Residency(config.cache, changes.numbers)
-    contents = CachedContents(namespace, CacheReader(config.cache), client, config.deadline, residency)
-    options = life.MountOptions(
-        source=f"odarchive:{config.root.name}",
-        allow_other=manner.allow_other,
-        read_deadline=config.deadline + 30.0,
-        recall=Recall.WAIT if manner.recall else Recall.NEVER,
-        refused_readers=CRAWLERS,
-    )
-    with trio.CancelScope() as scope:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(life.stop_on_signals, scope)
-
-            async def serve_mount(*, task_status: trio.TaskStatus[object]) -> None:
-                try:
-                    await life.run(mountpoint, namespace, contents, options, task_status=task_status)
-                except OdfsError as error:
-                    raise MountFailed(str(error)) from error
-                scope.cancel()
-
-            mounted = await nursery.start(serve_mount)
-            nursery.start_soon(watch, mounted, namespace, changes, residency)
-            notify("READY=1", f"STATUS=mounted on {mountpoint}")
-            ready()
-    contents.close()
-    with trio.CancelScope(shield=True), trio.move_on_after(2):
-        await client.aclose()
+    _run(serve_mount, config, mountpoint, manner, ready)

@@ -48,6 +48,7 @@ def mount(
     if not foreground:
         return _in_background(root, directory.absolute(), allow_other=allow_other, recall=recall)
     from odarchive import bootstrap  # noqa: PLC0415  needs FUSE and the catalogue's packages
+    from odarchive.mount.manner import MountManner  # noqa: PLC0415
 
     def ready() -> None:
         if ready_fd is not None:
@@ -57,7 +58,7 @@ def mount(
             output.note(f"mounted on {directory}; Ctrl-C unmounts")
 
     start_log(verbose=False)
-    manner = bootstrap.MountManner(allow_other=allow_other, recall=recall != "never")
+    manner = MountManner(allow_other=allow_other, recall=recall != "never")
     bootstrap.mount(root, directory.absolute(), manner, ready=ready)
     return 0
 

@@ -1,0 +1,108 @@
+"""Where the bytes behind an inode stand right now: digest, discs, slots; for what the mount shows as attributes.
+
+Not for commands, which ask by path and want history (``lookup``).
+
+Concurrency: for one thread, with a reading connection of its own.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from odarchive.errors import NoArchive
+
+BUSY_SECONDS = 2.0
+"""The mount's only thread asks: rather no answer than a long one."""
+
+_CONTENT = (
+    "SELECT content.id, content.digest, content.size FROM entry JOIN content ON content.id = entry.content"
+    " WHERE entry.ino = ? AND entry.shown = 1 LIMIT 1"
+)
+_DISCS = (
+    "SELECT piece.start, disc.label, disc.state, slot.number,"
+    " EXISTS (SELECT 1 FROM station WHERE station.home = slot.number AND station.state = 'full'"
+    " AND station.element LIKE 'drive %')"
+    " FROM piece JOIN disc ON disc.segment = piece.segment AND disc.state IN ('verified', 'suspect', 'missing')"
+    " LEFT JOIN slot ON slot.disc = disc.id AND slot.state IN ('disc', 'stale')"
+    " WHERE piece.content = ? ORDER BY piece.start, disc.id"
+)
+
+
+_HANDY = ("loaded", "robot", "shelf", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A disc that has a piece. ``slot``: of the robot, None if it is elsewhere; ``loaded``: it is in a drive."""
+
+    start: int
+    label: str
+    readable: bool
+    """It is a copy: verified, and nothing bad is known of it since."""
+    slot: int | None
+    loaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A content and the discs that carry its pieces, by offset."""
+
+    content: int
+    digest: bytes
+    size: int
+    carriers: tuple[Carrier, ...]
+
+    @property
+    def copies(self) -> int:
+        """Discs that can give every piece at least."""
+        return min((sum(disc.readable for disc in discs) for discs in self.pieces()), default=0)
+
+    @property
+    def state(self) -> str:
+        """``loaded``, ``robot``, ``shelf`` or ``lost``: the least handy of its pieces, each by its handiest disc."""
+        order = ("loaded", "robot", "shelf", "lost")
+        return max(
+            (min(map(_state, discs), key=order.index) for discs in self.pieces()), key=order.index, default="lost"
+        )
+
+    def pieces(self) -> list[list[Carrier]]:
+        """The discs of each piece."""
+        found: dict[int, list[Carrier]] = {}
+        for carrier in self.carriers:
+            found.setdefault(carrier.start, []).append(carrier)
+        return list(found.values())
+
+
+def _state(disc: Carrier) -> str:
+    if disc.loaded:
+        return "loaded"
+    if disc.slot is not None:
+        return "robot"
+    return "shelf" if disc.readable else "lost"
+
+
+class Standings:
+    """Answers by inode.
+
+    Raises:
+        NoArchive: there is no catalogue at the path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise NoArchive(f"{path} does not exist; make an archive with: odarchive init")
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+
+    def of(self, ino: int) -> Standing | None:
+        """The standing of a regular file with bytes; None for all else."""
+        row = self._db.execute(_CONTENT, (ino,)).fetchone()
+        if row is None:
+            return None
+        rows = self._db.execute(_DISCS, (row[0],))
+        carriers = (Carrier(r[0], r[1], r[2] == "verified", r[3], bool(r[4])) for r in rows)
+        return Standing(row[0], row[1], row[2], tuple(carriers))
+
+    def close(self) -> None:
+        """Let go of the catalogue."""
+        self._db.close()

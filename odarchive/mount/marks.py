@@ -1,0 +1,49 @@
+"""The extended attributes ``user.odarchive.*``: what a person or a script may want to know before reading a file.
+
+``state``   cached (at hand), loaded (its disc is in a drive), robot (in a slot), shelf (a person must put the disc
+            in), lost (no disc is known to give it)
+``disc``    labels of the discs that carry it, in order of its pieces, separated by commas
+``slot``    the robot's slots of these discs, ``-`` for one that is not in the robot
+``copies``  discs that can give all of it
+``digest``  ``blake3:`` and its hexadecimal digits
+
+Regular files with bytes have them, nothing else does; asking moves nothing. They are read-only.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from odarchive.catalogue.standing import Standing, Standings
+from odfs.ports import Inode
+
+PREFIX = b"user.odarchive."
+
+_VALUES: Mapping[bytes, Callable[[Standing], str]] = {
+    b"copies": lambda standing: str(standing.copies),
+    b"digest": lambda standing: f"blake3:{standing.digest.hex()}",
+    b"disc": lambda standing: ",".join(disc.label for disc in standing.carriers),
+    b"slot": lambda standing: ",".join("-" if disc.slot is None else str(disc.slot) for disc in standing.carriers),
+    b"state": lambda standing: standing.state,
+}
+
+
+class Marks:
+    """``odfs.ports.Annotations`` from catalogue and cache."""
+
+    def __init__(self, standings: Standings, cached: Callable[[bytes], bool]) -> None:
+        """``cached``: whether the content of a digest is in the cache."""
+        self._standings = standings
+        self._cached = cached
+
+    def names(self, ino: Inode) -> Sequence[bytes]:
+        """See the port."""
+        return [] if self._standings.of(ino) is None else [PREFIX + name for name in _VALUES]
+
+    def value(self, ino: Inode, name: bytes) -> bytes | None:
+        """See the port."""
+        make = _VALUES.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+        standing = None if make is None else self._standings.of(ino)
+        if make is None or standing is None:
+            return None
+        if name == PREFIX + b"state" and self._cached(standing.digest):
+            return b"cached"
+        return make(standing).encode("utf-8", "surrogateescape")

@@ -1,0 +1,82 @@
+"""One mount from its parts: catalogue, cache and librarian behind a file system, until it ends.
+
+Imported only where FUSE is installed; ``manner`` holds what can be said without.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from odarchive.cache import CacheReader
+from odarchive.catalogue.changes import ChangeWatch
+from odarchive.catalogue.namespace import CatalogueNamespace
+from odarchive.catalogue.standing import Standings
+from odarchive.config import Config
+from odarchive.errors import MountFailed
+from odarchive.mount.contents import CachedContents
+from odarchive.mount.manner import MountManner
+from odarchive.mount.marks import Marks
+from odarchive.mount.residency import Residency
+from odarchive.mount.watch import watch
+from odarchive.service.client import AsyncClient
+from odarchive.service.notify import notify
+from odfs import mount as life
+from odfs.errors import OdfsError
+from odfs.ports import Recall
+from odfs.readers import CRAWLERS
+
+GRACE = 30.0
+"""Seconds that a read may take beyond the deadline of its recall, before the file system ends it."""
+
+
+async def serve(config: Config, mountpoint: Path, manner: MountManner, ready: Callable[[], None]) -> None:
+    """Mount and serve until unmounted or SIGTERM/SIGINT; calls ``ready`` when it answers.
+
+    Raises:
+        MountFailed: it cannot be mounted there, or it died.
+        NoArchive: there is no catalogue.
+    """
+    namespace = CatalogueNamespace(config.catalogue)
+    changes = ChangeWatch(config.catalogue)
+    standings = Standings(config.catalogue)
+    client = AsyncClient(config.socket)
+    residency = Residency(config.cache, changes.numbers)
+    cache = CacheReader(config.cache)
+    contents = CachedContents(namespace, cache, client, config.deadline, residency)
+    marks = Marks(standings, cache.has)
+    run = partial(life.run, mountpoint, namespace, contents, _options(config, manner), annotations=marks)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(life.stop_on_signals, nursery.cancel_scope)
+            mounted = await nursery.start(_until_it_ends, run, nursery.cancel_scope)
+            nursery.start_soon(watch, mounted, namespace, changes, residency)
+            notify("READY=1", f"STATUS=mounted on {mountpoint}")
+            ready()
+    finally:
+        contents.close()
+        for catalogue in (namespace, changes, standings):
+            catalogue.close()
+        with trio.CancelScope(shield=True), trio.move_on_after(2):
+            await client.aclose()
+
+
+def _options(config: Config, manner: MountManner) -> life.MountOptions:
+    return life.MountOptions(
+        source=f"odarchive:{config.root.name}",
+        allow_other=manner.allow_other,
+        read_deadline=config.deadline + GRACE,
+        recall=Recall.WAIT if manner.recall else Recall.NEVER,
+        refused_readers=CRAWLERS,
+    )
+
+
+async def _until_it_ends(
+    run: Callable[..., Awaitable[None]], scope: trio.CancelScope, *, task_status: trio.TaskStatus[life.RunningMount]
+) -> None:
+    try:
+        await run(task_status=task_status)
+    except OdfsError as error:
+        raise MountFailed(str(error)) from error
+    scope.cancel()
