@@ -1,0 +1,151 @@
+"""``odarchive mount`` as a process, over a catalogue that changes under it."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from odarchive.catalogue import archive
+from odarchive.catalogue.database import Catalogue, driver
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="/dev/fuse may not be used here"),
+]
+SOON = 10.0
+"""Seconds within which a change must show; it takes one or two."""
+ENTRY = (
+    "INSERT INTO entry (parent, name, since, ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns, src_dev, src_ino,"
+    " content, carrier, shown) VALUES (1, ?, ?, ?, 33188, 1, 0, 0, ?, 0, 0, 0, 0, ?, 0, 1)"
+)
+
+
+class Site:
+    """An archive made by hand, and its mount."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "archive"
+        self.directory = root / "mnt"
+        self.root.mkdir()
+        self.directory.mkdir()
+        (self.root / "archive.toml").write_text("")
+        facts = archive.Facts(uuid="u", label_prefix="X", created_ns=0)
+        self.catalogue: Catalogue = archive.create(self.root / "catalogue.db", facts)
+
+    def mount(self, *options: str) -> None:
+        argv = [sys.executable, "-m", "odarchive", "-a", self.root, "mount", *options, self.directory]
+        subprocess.run(argv, check=True, timeout=30)
+
+    def unmount(self) -> None:
+        subprocess.run(["fusermount3", "-uzq", self.directory], check=False, timeout=30)
+
+    def add(self, name: bytes, ino: int, body: bytes, *, since: int = 0, cached: bool = True) -> None:
+        digest = blake3(body).digest()
+        with self.catalogue.write() as connection:
+            raw = driver(connection)
+            raw.execute("INSERT OR IGNORE INTO content (digest, size) VALUES (?, ?)", (digest, len(body)))
+            (number,) = raw.execute("SELECT id FROM content WHERE digest = ?", (digest,)).fetchone()
+            if since:
+                raw.execute("INSERT OR IGNORE INTO source (id, name, path, created_ns) VALUES (1, 's', '/s', 0)")
+                raw.execute(
+                    "INSERT INTO snapshot (id, source, state, started_ns) VALUES (?, 1, 'complete', 0)", (since,)
+                )
+                statement = "UPDATE entry SET until = ?, shown = 0 WHERE parent = 1 AND name = ? AND until IS NULL"
+                raw.execute(statement, (since, name))
+            raw.execute(ENTRY, (name, since, ino, len(body), number))
+        if cached:
+            self.cache(body)
+
+    def cache(self, body: bytes) -> None:
+        name = blake3(body).hexdigest()
+        folder = self.root / "cache" / name[:2]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "new").write_bytes(body)
+        (folder / "new").rename(folder / name[2:])
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    made.unmount()
+    made.catalogue.close()
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + SOON
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_a_new_version_and_a_new_name_show_without_a_remount(site: Site) -> None:
+    site.add(b"file", 100, b"one")
+    site.mount()
+    file, new = site.directory / "file", site.directory / "new"
+    assert (file.read_bytes(), file.stat().st_ino) == (b"one", 100)
+    assert not new.exists()
+    site.add(b"file", 101, b"other bytes", since=1)
+    site.add(b"new", 102, b"new bytes")
+    assert soon(lambda: file.stat().st_ino == 101)
+    assert file.read_bytes() == b"other bytes"
+    assert soon(new.exists)
+    assert new.read_bytes() == b"new bytes"
+
+
+def test_what_comes_into_the_cache_and_goes_shows_in_blocks_and_state(site: Site) -> None:
+    body = bytes(50_000)
+    site.add(b"file", 100, body, cached=False)
+    site.mount()
+    file = site.directory / "file"
+    assert (file.stat().st_blocks, os.getxattr(file, "user.odarchive.state")) == (1, b"lost")
+    site.cache(body)
+    assert os.getxattr(file, "user.odarchive.state") == b"cached"
+    assert soon(lambda: file.stat().st_blocks == 98)
+    (name,) = (site.root / "cache").glob("*/*")
+    name.unlink()
+    assert soon(lambda: file.stat().st_blocks == 1)
+
+
+def test_a_mount_that_never_recalls_serves_the_cache_alone(site: Site) -> None:
+    site.add(b"here", 100, b"here")
+    site.add(b"elsewhere", 101, b"elsewhere", cached=False)
+    site.mount("--recall=never")
+    assert (site.directory / "here").read_bytes() == b"here"
+    done = subprocess.run(["cat", site.directory / "elsewhere"], capture_output=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"Resource temporarily unavailable" in done.stderr
+
+
+class Handle(ctypes.Structure):
+    """struct file_handle of open_by_handle_at(2)."""
+
+    _fields_ = [("bytes", ctypes.c_uint), ("type", ctypes.c_int), ("data", ctypes.c_ubyte * 128)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="open_by_handle_at needs CAP_DAC_READ_SEARCH")
+def test_numbers_and_handles_outlive_the_mount_as_nfs_needs(site: Site) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    site.add(b"file", 1 << 40, b"one")
+    site.mount()
+    handle, number = Handle(bytes=128), ctypes.c_int()
+    path = os.fsencode(site.directory / "file")
+    assert libc.name_to_handle_at(-100, path, ctypes.byref(handle), ctypes.byref(number), 0) == 0
+    site.unmount()
+    assert soon(lambda: not os.path.ismount(site.directory))
+    site.mount()
+    assert (site.directory / "file").stat().st_ino == 1 << 40
+    folder = os.open(site.directory, os.O_RDONLY)
+    descriptor = libc.open_by_handle_at(folder, ctypes.byref(handle), os.O_RDONLY)
+    assert descriptor >= 0, os.strerror(ctypes.get_errno())
+    assert os.read(descriptor, 10) == b"one"
+    os.close(descriptor)
+    os.close(folder)
