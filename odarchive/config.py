@@ -23,6 +23,8 @@ class RobotConfig:
     driver: str = "none"
     port: str = ""
     baud: int = 115_200
+    parking: int = 0
+    """Slot kept free for a disc found in the picker; people never put discs there. 0: none is reserved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Config:
 
 
 _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
-    "robot": {"driver": str, "port": str, "baud": int},
+    "robot": {"driver": str, "port": str, "baud": int, "parking": int},
     "paths": {"staging": str, "cache": str, "socket": str},
     "cache": {"bytes": int, "read_ahead": int},
     "burn": {"copies": int},

@@ -80,6 +80,8 @@ class SlotState(StrEnum):
     """Holds a written disc that is not of this archive."""
     SPOILED = "spoiled"
     """Holds waste."""
+    UNREADABLE = "unreadable"
+    """Holds something no drive could make out so far: never burned on, never counted, never called waste."""
 
 
 class JobKind(StrEnum):

@@ -45,6 +45,11 @@ def open_motions(connection: Connection) -> Sequence[tuple[int, str, str]]:
     return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
+def last(connection: Connection) -> int:
+    """The newest motion's id; 0 before the first."""
+    return int(connection.scalar(select(func.max(schema.motion.c.id))) or 0)
+
+
 def loads(connection: Connection) -> int:
     """How many discs were ever put into drives."""
     table = schema.motion

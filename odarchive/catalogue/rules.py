@@ -217,9 +217,9 @@ _MACHINE = (
     ),
     Rule(
         "slot-disc",
-        "slots that hold one of our discs say which, and no others do",
+        "slots that hold one of our discs say which, unknown ones may name the attempt that goes on, no others do",
         "SELECT number AS slot, state FROM slot WHERE (state IN ('disc', 'stale') AND disc IS NULL)"
-        " OR (state NOT IN ('disc', 'stale', 'spoiled') AND disc IS NOT NULL)",
+        " OR (state NOT IN ('disc', 'stale', 'spoiled', 'unknown') AND disc IS NOT NULL)",
     ),
     Rule(
         "slot-once",

@@ -221,6 +221,25 @@ motion = Table(
     comment="journal of arm movements: intent before, outcome after",
 )
 
+machine = Table(
+    "machine",
+    metadata,
+    Column("key", Text, primary_key=True, comment="epoch: the machine's own, last seen; queue: paused or running"),
+    Column("value", Text, nullable=False),
+    comment="what is remembered of the robot as a whole and of the operator's wishes",
+)
+
+drive = Table(
+    "drive",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="from 0"),
+    Column("why", Text, nullable=False, server_default="", comment="why it is out of service; empty: in service"),
+    Column("failures", Integer, nullable=False, server_default="0", comment="failures in a row"),
+    Column("burns", Integer, nullable=False, server_default="0", comment="burns ended in it"),
+    Column("spoiled", Integer, nullable=False, server_default="0", comment="of these, how many spoiled their disc"),
+    comment="how each drive has done; only drives something is known of",
+)
+
 job = Table(
     "job",
     metadata,
@@ -265,9 +284,11 @@ __all__ = [
     "content",
     "counter",
     "disc",
+    "drive",
     "entry",
     "event",
     "job",
+    "machine",
     "metadata",
     "motion",
     "piece",

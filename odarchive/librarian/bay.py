@@ -6,13 +6,15 @@ gone home. Used by one task (the librarian's bay task); bays share the arm throu
 
 from dataclasses import dataclass
 
-from odarchive.catalogue import discs, motions
+from odarchive.catalogue import motions
 from odarchive.errors import OperatorNeeded
-from odarchive.librarian.settle import Found, Kind, settle
+from odarchive.librarian.settle import Found, Kind, cycle, record_slot, settle
+from odarchive.librarian.stock import free_slots, take_stock
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscId
 from robot import ports
-from robot.ports import Drive, DriveId, Fill, SlotId
+from robot.evidence import fill_of
+from robot.ports import Drive, DriveId, Fill, MachineStatus, SlotId
 
 BURN_LIMIT = 24 * 3600.0
 """Seconds no burn takes longer than."""
@@ -67,12 +69,13 @@ class Bay:
         self._release()
         self.found = None
         element = ports.drive(self.number)
-        status = (await self._room.jukebox.status()).machine
-        if status.of(element).fill is not Fill.EMPTY:
+        status = await take_stock(self._room)
+        fill = fill_of(status, element)
+        if fill is not Fill.EMPTY:
             self._claim((await self._room.read(motions.homes)).get(str(element)))
             await self._room.burner.wait_idle(self.drive, timeout=BURN_LIMIT)
             await self.drive.close_tray()
-            self.found = await settle(self._room, self.drive, self.home)
+            self.found = await settle(self._room, self.drive, self.home, full=fill is Fill.FULL)
             if self.found.kind is Kind.EMPTY:
                 self._release()
         self.doing("idle")
@@ -95,21 +98,45 @@ class Bay:
             raise
         self._claim(slot)
         self.doing(f"identifying the disc of slot {slot}")
-        self.found = await settle(self._room, self.drive, slot)
+        self.found = await settle(self._room, self.drive, slot, full=True)
         return self.found
 
     async def clear(self) -> None:
-        """Take the disc home; harmless when the drive is empty."""
-        if not self.loaded:
+        """Take the disc home, or to a free slot if its home is not known or taken; harmless when the drive is empty.
+
+        Raises:
+            OperatorNeeded: no slot is free.
+            RobotError: the machine or drive failed.
+        """
+        if not self.loaded or self.found is None:
             return
-        target = self.home if self.home is not None else await self._free_slot()
-        self.doing(f"returning the disc to slot {target}")
-        await self._room.jukebox.unload(self.number, SlotId(target))
-        if self.home is None and self.disc is not None:
-            await self._room.write(discs.place_again, target, self.disc, now_ns=self._room.now_ns())
+        room = self._room
+        target = self._target(await take_stock(room))
+        room.claims.add(target)
+        try:
+            self.doing(f"returning the disc to slot {target}")
+            await room.jukebox.unload(self.number, SlotId(target))
+            if target != self.home:
+                await room.write(record_slot, target, self.found, room.now_ns())
+        finally:
+            if target != self.home:
+                room.claims.discard(target)
         self.found = None
         self._release()
         self.doing("idle")
+
+    def _target(self, status: MachineStatus) -> int:
+        home = self.home
+        reserved = home == self._room.config.robot.parking
+        if home is not None and not reserved and fill_of(status, ports.slot(home)) is not Fill.FULL:
+            return home
+        free = free_slots(self._room, status)
+        if not free:
+            raise OperatorNeeded(
+                f"drive {self.number} holds {self.found.describe() if self.found else 'a disc'}, whose slot is "
+                "not known or taken, and no slot is empty; take one disc out of the robot"
+            )
+        return free[0]
 
     def _claim(self, slot: int | None) -> None:
         self.home = slot
@@ -122,19 +149,5 @@ class Bay:
         self.home = None
 
     async def cycle(self) -> None:
-        """Open and close the tray, so that what is read next comes from the medium and from no memory."""
-        await self.drive.open_tray()
-        await self.drive.close_tray()
-        await self.drive.medium()
-
-    async def _free_slot(self) -> int:
-        status = (await self._room.jukebox.status()).machine
-        for state in status.elements:
-            number = state.element.number
-            is_slot = state.element.kind is ports.ElementKind.SLOT
-            if is_slot and state.fill is Fill.EMPTY and number not in self._room.claims:
-                return number
-        raise OperatorNeeded(
-            f"drive {self.number} holds a disc whose slot is not known, and no slot is empty; "
-            "take one disc out of the robot"
-        )
+        """Move the tray out and in, so that what is read next comes from the medium and from no memory."""
+        await cycle(self.drive)

@@ -17,7 +17,7 @@ row mean a bad batch or a bad laser, and a person is asked. A burn is never repe
 from dataclasses import dataclass
 from pathlib import Path
 
-from odarchive.catalogue import discs, jobs, motions
+from odarchive.catalogue import discs, jobs, machine, motions
 from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Attempt, Disc, Segment
 from odarchive.digest import stream_digest
@@ -27,11 +27,11 @@ from odarchive.image.stamp import stamp
 from odarchive.imaging import build_image
 from odarchive.librarian import settle
 from odarchive.librarian.bay import Bay
-from odarchive.librarian.readback import image_digest
 from odarchive.librarian.settle import Kind
+from odarchive.librarian.stock import take_stock
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscState, Job, JobState, SegmentState, SlotState
-from robot.errors import BurnError, ReadFailed
+from robot.errors import BurnError
 from robot.ports import SECTOR, BurnProgress, Fill
 
 MAX_ATTEMPTS = 3
@@ -108,13 +108,13 @@ def _fits(bay: Bay, size: int) -> bool:
 
 async def _candidate(room: Workroom, tried: set[int]) -> int:
     """The next slot worth loading, claimed: known blanks first, then slots nobody has looked into yet."""
-    status = (await room.jukebox.status()).machine
+    status = await take_stock(room)
     beliefs = await room.read(discs.slots)
     known, unknown = [], []
     for element in status.elements:
         number = element.element.number
         if element.element.kind != "slot" or element.fill is Fill.EMPTY or number in room.claims or number in tried:
-            continue
+            continue  # the reserved slot is looked into as well: a blank found in the picker may lie there
         belief = beliefs.get(number)
         if belief is not None and belief.state is SlotState.BLANK:
             known.append(number)
@@ -143,7 +143,7 @@ async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, path: P
     except BurnError as error:
         if not error.medium_touched:
             await room.write(discs.set_state, disc.id, DiscState.ABANDONED, note=str(error))
-            bay.found = await settle.settle(room, bay.drive, bay.home)
+            bay.found = await settle.settle(room, bay.drive, bay.home, full=True)
             raise
         problem = str(error)
     if problem:
@@ -190,20 +190,18 @@ async def _verify(room: Workroom, bay: Bay, disc: Disc) -> str:
     """Why the disc is not what it should be, or an empty string."""
     bay.doing(f"verifying {disc.label}", disc.image_size)
     await bay.cycle()
-    found = await settle.identify(room, bay.drive)
+    found = await settle.identify(room, bay.drive, full=True)
     if found.disc is None or found.disc.id != disc.id:
         return f"after the burn the drive finds {found.describe()}"
-    try:
-        digest = await image_digest(bay.drive, disc.image_size, bay.advance)
-    except ReadFailed as error:
-        return f"verification: unreadable at sector {error.sector}"
-    return "" if digest == disc.digest else "verification: read back with another digest"
+    problem = await settle.read_back(bay.drive, disc, bay.advance)
+    return f"verification: {problem}" if problem else ""
 
 
 async def _spoiled(room: Workroom, bay: Bay, job: Job, disc: Disc, problem: str) -> None:
     def record(connection: Connection) -> None:
         now_ns = room.now_ns()
         discs.set_state(connection, disc.id, DiscState.SPOILED, note=problem)
+        machine.count_burn(connection, int(bay.number), spoiled=True)
         if bay.home is not None:
             motions.put_slot(connection, bay.home, SlotState.SPOILED, disc.id, problem, now_ns=now_ns)
         message = f"disc {disc.label} in slot {bay.home} is spoiled: {problem}"
@@ -220,6 +218,7 @@ async def _believed(room: Workroom, bay: Bay, job: Job, disc: Disc) -> None:
     def record(connection: Connection) -> Disc:
         now_ns = room.now_ns()
         discs.verified(connection, disc.id, copies=room.config.copies, now_ns=now_ns)
+        machine.count_burn(connection, int(bay.number), spoiled=False)
         if bay.home is not None:
             motions.put_slot(connection, bay.home, SlotState.DISC, disc.id, "burned, read back", now_ns=now_ns)
         message = f"disc {disc.label} in slot {bay.home} burned and read back right"
