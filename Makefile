@@ -45,6 +45,7 @@ libarchive-tools: command -v bsdtar
 libudfread0: ls /usr/lib/*/libudfread.so.0
 mtx: command -v mtx
 p7zip-full: command -v 7z
+plocate: command -v updatedb.plocate
 systemd: command -v systemd-analyze
 udftools: command -v udfinfo
 util-linux: command -v prlimit
