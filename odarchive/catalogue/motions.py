@@ -7,7 +7,7 @@ the disc from slot to drive and back, and comes from labels (``discs.settle_slot
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from odarchive.catalogue import schema
@@ -108,6 +108,7 @@ def put_slot(
     """Record what is believed of a slot. A disc is in one slot: any other slot that claimed it becomes unknown."""
     table = schema.slot
     if disc is not None:
+        connection.execute(delete(schema.whereabouts).where(schema.whereabouts.c.disc == disc))
         connection.execute(
             update(table)
             .where(table.c.disc == disc, table.c.number != number)

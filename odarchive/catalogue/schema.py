@@ -240,6 +240,15 @@ drive = Table(
     comment="how each drive has done; only drives something is known of",
 )
 
+whereabouts = Table(
+    "whereabouts",
+    metadata,
+    Column("disc", BigId, ForeignKey("disc.id"), primary_key=True, autoincrement=False),
+    Column("place", Text, nullable=False, comment="shelf, box or address, in a person's words"),
+    Column("since_ns", BigInteger, nullable=False),
+    comment="discs that are outside of the robot, where somebody said that they are; a disc in a slot has no row",
+)
+
 job = Table(
     "job",
     metadata,
@@ -298,4 +307,5 @@ __all__ = [
     "snapshot",
     "source",
     "station",
+    "whereabouts",
 ]

@@ -1,4 +1,4 @@
-"""What is remembered of the robot: its epoch, the queue's pause, how each drive has done."""
+"""What is remembered of the robot: its epoch, the queue's pause, how each drive has done; where discs outside lie."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +18,14 @@ def upgrade() -> None:
         sa.Column("burns", sa.Integer(), server_default="0", nullable=False),
         sa.Column("spoiled", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_table(
+        "whereabouts",
+        sa.Column("disc", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("since_ns", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["disc"], ["disc.id"]),
+        sa.PrimaryKeyConstraint("disc"),
     )
     op.create_table(
         "machine",
