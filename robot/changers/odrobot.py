@@ -118,9 +118,8 @@ class OdRobotChanger:
         if (await self.status()).state is MachineState.READY:
             return
         self._trouble = self._exchange.lost = False
-        await self._exchange.collect(
-            encode_line(""), LINE_LIMIT
-        )  # ends a line left half typed, waits for one that runs
+        # an empty line ends one that was left half typed, and is answered after one that still runs
+        await self._exchange.collect(encode_line(""), LINE_LIMIT)
         await self._type([Step(IMPORT), *make_safe(self._calibration)])
         if await self._z_state() != ZState.TOP:
             raise MachineFault("the tool head does not reach its upper switch; look at the robot")

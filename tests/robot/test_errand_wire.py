@@ -66,7 +66,7 @@ def test_anything_may_be_typed(text):
 
 
 async def test_a_conversation(autojump_clock):
-    """Byte for byte what a terminal sees; the person types without numbers, once wrongly, once much too early."""
+    """Byte for byte what a terminal sees; the person types without numbers, once wrongly, once for another errand."""
     host, terminal = memory_pair()
     changer = ManualChanger(TerminalPerson(host), slots=3, drives=1, patience=60)
     await terminal.send(b"done\n")  # typed before anything was asked: it answers nothing
@@ -79,12 +79,12 @@ async def test_a_conversation(autojump_clock):
                 seen += (await terminal.receive()).decode()
                 await terminal.send(answer.encode())
 
-        nursery.start_soon(read_and_type, ["what?\n", "DONE\r\n", "empty\n"])
+        nursery.start_soon(read_and_type, ["what?\n", "9 empty\n", "DONE\r\n", "2 empty\n"])
         await changer.move(slot(3), drive(0))
         with pytest.raises(SourceEmpty, match="errand 2"):
             await changer.move(slot(1), drive(0))
     second = GOLDEN.replace("errand 7", "errand 2").replace("slot 3", "slot 1")
-    assert seen == 2 * GOLDEN.replace("errand 7", "errand 1") + second
+    assert seen == 3 * GOLDEN.replace("errand 7", "errand 1") + second
 
 
 async def test_a_person_who_does_not_come_leaves_the_position_unknown(autojump_clock):
