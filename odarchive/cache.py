@@ -2,6 +2,7 @@
 
 The librarian is the only writer; mounts read the files directly. A file appears under its name only when all its bytes
 are there and its BLAKE3 digest is right (write to ``partial/``, check, rename): what has the name is the content.
+A content whose digest is a name in ``pinned/`` is never evicted; the mark may be there before the content.
 What a power cut may have torn is caught by age: a file older than this boot is hashed again before it is served
 (:meth:`CacheReader.open`). Eviction is by last use. Not for policy (what to bring) nor for discs.
 
@@ -13,6 +14,7 @@ import errno
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +24,15 @@ from odarchive.digest import stream_digest
 from odarchive.errors import DamageFound, NoSpace
 
 _PARTIAL = "partial"
+_PINNED = "pinned"
+
+
+class CacheOrder(StrEnum):
+    """What a person may ask for a content."""
+
+    PIN = "pin"
+    UNPIN = "unpin"
+    EVICT = "evict"
 
 
 def _place(digest: bytes) -> str:
@@ -44,11 +55,14 @@ class Cache:
         self.quota = quota
         self.used = 0
         """Bytes of all checked contents."""
+        self.pinned: set[bytes] = set()
+        """Digests that are never evicted, here or not yet."""
         self._files: dict[bytes, _File] = {}
         (directory / _PARTIAL).mkdir(parents=True, exist_ok=True)
         for left_over in (directory / _PARTIAL).iterdir():
             left_over.unlink()
         self._take_stock()
+        self._read_pins()
 
     def __len__(self) -> int:
         return len(self._files)
@@ -74,6 +88,42 @@ class Cache:
         except OSError as error:
             raise self._translate(error) from error
         return Filling(self, digest, size, path, descriptor)
+
+    def order(self, digest: bytes, what: CacheOrder) -> bool:
+        """Pin, unpin or evict a content; returns whether that changed anything. What is pinned is not evicted.
+
+        Raises:
+            NoSpace: the mark cannot be written.
+        """
+        match what:
+            case CacheOrder.EVICT:
+                if digest not in self or digest in self.pinned:
+                    return False
+                self.drop(digest)
+                return True
+            case CacheOrder.PIN:
+                return self._pin(digest)
+            case CacheOrder.UNPIN:
+                (self.directory / _PINNED / digest.hex()).unlink(missing_ok=True)
+                known = digest in self.pinned
+                self.pinned.discard(digest)
+                return known
+
+    def _pin(self, digest: bytes) -> bool:
+        known = digest in self.pinned
+        try:
+            (self.directory / _PINNED).mkdir(exist_ok=True)
+            (self.directory / _PINNED / digest.hex()).touch()
+        except OSError as error:
+            raise self._translate(error) from error
+        self.pinned.add(digest)
+        return not known
+
+    def _read_pins(self) -> None:
+        with suppress(FileNotFoundError):
+            for mark in (self.directory / _PINNED).iterdir():
+                with suppress(ValueError):
+                    self.pinned.add(bytes.fromhex(mark.name))
 
     def drop(self, digest: bytes) -> None:
         """Throw one content out; harmless if it is not there."""
@@ -116,7 +166,7 @@ class Cache:
                 file.used_ns = (self.directory / _place(digest)).stat().st_mtime_ns
             except FileNotFoundError:
                 self._forget(digest)
-        return sorted(self._files, key=lambda digest: self._files[digest].used_ns)
+        return sorted(self._files.keys() - self.pinned, key=lambda digest: self._files[digest].used_ns)
 
     def _take_stock(self) -> None:
         for folder in self.directory.iterdir():

@@ -27,6 +27,8 @@ _PLACES = {
     "serve": "odarchive.cli.serve:serve",
     "mount": "odarchive.cli.mount:mount",
     "umount": "odarchive.cli.mount:umount",
+    "recall": "odarchive.cli.cache:recall",
+    "cache": "odarchive.cli.cache:cache",
     "ls": "odarchive.cli.browse:ls",
     "whereis": "odarchive.cli.browse:whereis",
     "robot": "odarchive.cli.robot:robot",

@@ -14,6 +14,7 @@ from functools import partial
 
 import trio
 
+from odarchive.cache import CacheOrder
 from odarchive.catalogue import discs, jobs
 from odarchive.errors import NoSpace, OdarchiveError, OperatorNeeded
 from odarchive.librarian.bay import BURN_LIMIT, Bay
@@ -65,6 +66,15 @@ class Librarian:
         """A person says that something changed: waiting jobs are tried now."""
         await self.room.write(jobs.requeue, JobState.WAITING, now_ns=self.room.now_ns())
         self.wake()
+
+    async def order_cache(self, content: ContentId, what: CacheOrder) -> bool:
+        """Pin, unpin or evict a content; returns whether that changed anything.
+
+        Raises:
+            NoSpace: the disk of the cache is full.
+        """
+        facts = await self.room.read(discs.content, content)
+        return facts is not None and self.room.cache.order(facts[0], what)
 
     async def recall(self, content: ContentId, wait: float) -> tuple[str, str]:
         """Bring a content into the cache; returns after at most ``wait`` seconds.

@@ -71,8 +71,23 @@ class Client:
 
     def wake(self) -> None:
         """Tell the librarian that the catalogue has new jobs."""
+        self._post("/v1/wake", {})
+
+    def recall(self, content: ContentId, wait: float) -> dict[str, Any]:
+        """As of the asynchronous client."""
+        return self._post("/v1/recall", {"content": int(content), "wait": wait})
+
+    def cache(self) -> dict[str, Any]:
+        """How full the cache is: files, bytes, quota, pinned, free, directory."""
+        return self._get("/v1/cache")
+
+    def order_cache(self, what: str, content: ContentId) -> dict[str, Any]:
+        """``pin``, ``unpin`` or ``evict`` a content; answers whether that ``changed`` anything."""
+        return self._post("/v1/cache", {"content": int(content), "do": what})
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            _document(self._http.post("/v1/wake"))
+            return _document(self._http.post(path, json=body))
         except httpx.TransportError:
             raise _absent(self._socket) from None
 

@@ -6,7 +6,7 @@ is refused with 400 and one line.
 
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from json import JSONDecodeError
@@ -21,11 +21,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from odarchive.errors import Locked
+from odarchive.cache import CacheOrder
+from odarchive.errors import Locked, NoSpace
 from odarchive.librarian.scheduler import Librarian
 from odarchive.model import ContentId
 from odarchive.service.address import reachable
-from odarchive.service.report import robot_report, status_report
+from odarchive.service.report import cache_report, robot_report, status_report
 from robot.errors import RobotError
 
 LONGEST_WAIT = 60.0
@@ -62,8 +63,26 @@ def application(librarian: Librarian) -> Starlette:
             Route("/v1/robot", robot),
             Route("/v1/wake", wake, methods=["POST"]),
             Route("/v1/recall", recall, methods=["POST"]),
+            *_cache_routes(librarian),
         ]
     )
+
+
+def _cache_routes(librarian: Librarian) -> list[Route]:
+    async def cache(_request: Request) -> Response:
+        return JSONResponse(cache_report(librarian))
+
+    async def order_cache(request: Request) -> Response:
+        try:
+            content, what = _cache_order(await _body(request))
+        except ValueError as error:
+            return PlainTextResponse(str(error), 400)
+        try:
+            return JSONResponse({"changed": await librarian.order_cache(content, what)})
+        except NoSpace as error:
+            return PlainTextResponse(str(error), 507)
+
+    return [Route("/v1/cache", cache), Route("/v1/cache", order_cache, methods=["POST"])]
 
 
 async def _body(request: Request) -> Any:  # noqa: ANN401  it is whatever somebody sent
@@ -80,14 +99,32 @@ async def _body(request: Request) -> Any:  # noqa: ANN401  it is whatever somebo
 
 
 def _recall_order(body: object) -> tuple[ContentId, float]:
-    if not isinstance(body, dict):
-        raise ValueError("the request must be an object")  # noqa: TRY004  answered as a bad request
-    content, wait = body.get("content"), body.get("wait", 0)
-    if not isinstance(content, int) or isinstance(content, bool) or not 0 < content < 2**63:
-        raise ValueError("content must be the number of a content")
+    document = _document(body)
+    content, wait = _content(document), document.get("wait", 0)
     if not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_WAIT:
         raise ValueError(f"wait must be 0 to {LONGEST_WAIT:g} seconds")
-    return ContentId(content), float(wait)
+    return content, float(wait)
+
+
+def _cache_order(body: object) -> tuple[ContentId, CacheOrder]:
+    document = _document(body)
+    content, what = _content(document), document.get("do")
+    if what not in list(CacheOrder):
+        raise ValueError(f"do must be one of {', '.join(CacheOrder)}")
+    return content, CacheOrder(what)
+
+
+def _document(body: object) -> Mapping[str, Any]:
+    if not isinstance(body, dict):
+        raise ValueError("the request must be an object")  # noqa: TRY004  answered as a bad request
+    return body
+
+
+def _content(document: Mapping[str, Any]) -> ContentId:
+    content = document.get("content")
+    if not isinstance(content, int) or isinstance(content, bool) or not 0 < content < 2**63:
+        raise ValueError("content must be the number of a content")
+    return ContentId(content)
 
 
 async def serve_http(

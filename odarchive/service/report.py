@@ -36,6 +36,20 @@ async def status_report(librarian: Librarian) -> dict[str, Any]:
     }
 
 
+def cache_report(librarian: Librarian) -> dict[str, Any]:
+    """How full the cache is. From memory and one question to its disk."""
+    cache = librarian.room.cache
+    disk = os.statvfs(cache.directory)
+    return {
+        "directory": os.fspath(cache.directory),
+        "files": len(cache),
+        "bytes": cache.used,
+        "quota": cache.quota,
+        "pinned": len(cache.pinned),
+        "free": disk.f_bavail * disk.f_frsize,
+    }
+
+
 async def robot_report(librarian: Librarian) -> dict[str, Any]:
     """The machine's own word and what the archive believes of each slot, side by side."""
     room = librarian.room

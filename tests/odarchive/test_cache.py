@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from odarchive.cache import Cache, CacheReader
+from odarchive.cache import Cache, CacheOrder, CacheReader
 from odarchive.digest import content_digest
 from odarchive.errors import DamageFound
 
@@ -123,3 +123,30 @@ def test_a_symlink_is_never_followed(tmp_path):
     (cache / name[:2]).mkdir(parents=True)
     (cache / name[:2] / name[2:]).symlink_to(secret)
     assert CacheReader(cache, booted_ns=0).open(content_digest(b"hello"), 5) is None
+
+
+def test_what_is_pinned_stays_and_the_mark_outlives_the_librarian(tmp_path):
+    cache = Cache(tmp_path, 10)
+    first, second, third = (content_digest(data) for data in (b"first", b"other", b"third"))
+    assert cache.order(first, CacheOrder.PIN)  # before its content is there
+    assert not cache.order(first, CacheOrder.PIN)
+    put(cache, b"first")
+    put(cache, b"other")
+    cache = Cache(tmp_path, 10)
+    put(cache, b"third")
+    assert (first in cache, second in cache, third in cache) == (True, False, True)
+    assert not cache.order(first, CacheOrder.EVICT)
+    assert cache.order(first, CacheOrder.UNPIN)
+    assert not cache.order(first, CacheOrder.UNPIN)
+    assert cache.order(first, CacheOrder.EVICT)
+    assert not cache.order(first, CacheOrder.EVICT)
+    assert (first in cache, cache.used) == (False, 5)
+    assert Cache(tmp_path, 10).pinned == set()
+
+
+def test_other_things_among_the_pins_are_left_alone(tmp_path):
+    cache = Cache(tmp_path, 10)
+    assert cache.order(content_digest(b"first"), CacheOrder.PIN)
+    (tmp_path / "pinned/notes.txt").touch()
+    assert Cache(tmp_path, 10).pinned == {content_digest(b"first")}
+    assert (tmp_path / "pinned/notes.txt").exists()

@@ -1,0 +1,152 @@
+"""``odarchive recall`` and ``odarchive cache``: bringing files from their discs in advance, and keeping them.
+
+Both speak of paths below the mount's root, folders with all that is in them, and go through the librarian, who owns
+discs and cache.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from odarchive.cli import output
+from odarchive.cli.browse import BytesPath
+from odarchive.cli.opening import open_archive
+from odarchive.cli.settings import Settings, common_options
+from odarchive.errors import OdarchiveError, TryLater
+
+if TYPE_CHECKING:
+    from odarchive.bootstrap import Archive
+    from odarchive.catalogue.below import Placed
+    from odarchive.service.client import Client
+
+SLICE = 20.0
+"""Seconds of one question while waiting."""
+_PATHS = click.argument("paths", type=BytesPath(), nargs=-1, required=True)
+
+
+@click.command()
+@_PATHS
+@click.option("--wait", is_flag=True, help="Return when everything is in the cache.")
+@click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait at most.")
+@common_options()
+@click.pass_obj
+def recall(settings: Settings, paths: Sequence[bytes], wait: bool, timeout: float) -> None:
+    """Bring the files at and below PATHS from their discs into the cache, disc by disc.
+
+    Without --wait it asks and returns. Exit code 75 with --wait: not everything came in time; the recall goes on.
+    """
+    archive = open_archive(settings.root())
+    wanted = [placed for path in paths for placed in _below(archive, path)]
+    with _librarian(archive) as librarian:
+        states = {placed.content: librarian.recall(placed.content, 0.0) for placed in wanted}
+        if wait:
+            _await(librarian, states, time.monotonic() + timeout)
+    counts = {state: sum(answer["state"] == state for answer in states.values()) for state in _STATES}
+    size = sum(placed.size for placed in {placed.content: placed for placed in wanted}.values())
+    if settings.json:
+        output.document({**counts, "contents": len(states), "bytes": size})
+    else:
+        output.line(
+            f"{len(states)} contents, {output.size(size)}: {counts['done']} in the cache, {counts['waiting']} on their"
+            f" way, {counts['failed']} cannot be had"
+        )
+    _judge(states, wait=wait)
+
+
+_STATES = ("done", "waiting", "failed")
+
+
+def _judge(states: Mapping[Any, Mapping[str, Any]], *, wait: bool) -> None:
+    reasons = sorted({str(answer["why"]) for answer in states.values() if answer["state"] == "failed"})
+    if reasons:
+        raise OdarchiveError(f"not everything can be had: {'; '.join(reasons[:3])}")
+    late = [answer for answer in states.values() if answer["state"] == "waiting"]
+    if wait and late:
+        raise TryLater(f"{len(late)} contents have not come yet ({late[0]['why']}); the recall goes on")
+
+
+def _await(librarian: "Client", states: dict[Any, dict[str, Any]], end: float) -> None:
+    for content in [content for content, answer in states.items() if answer["state"] == "waiting"]:
+        while states[content]["state"] == "waiting" and (rest := end - time.monotonic()) > 0:
+            states[content] = librarian.recall(content, min(SLICE, rest))
+
+
+@click.group()
+@common_options()
+def cache() -> None:
+    """What is at hand without a disc."""
+
+
+@cache.command()
+@common_options()
+@click.pass_obj
+def status(settings: Settings) -> None:
+    """Show how full the cache is and how much of it is pinned."""
+    from odarchive import config  # noqa: PLC0415
+    from odarchive.service.client import Client  # noqa: PLC0415  needs httpx
+
+    with Client(config.load(settings.root()).socket) as librarian:
+        report = librarian.cache()
+    if settings.json:
+        output.document(report)
+        return
+    output.line(
+        f"{report['files']} contents, {output.size(report['bytes'])} of {output.size(report['quota'])}; "
+        f"{report['pinned']} pinned; {output.size(report['free'])} free on the disk of {report['directory']}"
+    )
+
+
+@cache.command()
+@_PATHS
+@common_options()
+@click.pass_obj
+def pin(settings: Settings, paths: Sequence[bytes]) -> None:
+    """Keep the files at and below PATHS in the cache once they are there; `odarchive recall` brings them."""
+    _order(settings, "pin", paths)
+
+
+@cache.command()
+@_PATHS
+@common_options()
+@click.pass_obj
+def unpin(settings: Settings, paths: Sequence[bytes]) -> None:
+    """Let the files at and below PATHS be thrown out again when room is needed."""
+    _order(settings, "unpin", paths)
+
+
+@cache.command()
+@_PATHS
+@common_options()
+@click.pass_obj
+def evict(settings: Settings, paths: Sequence[bytes]) -> None:
+    """Throw the files at and below PATHS out of the cache now, except pinned ones. They stay on their discs."""
+    _order(settings, "evict", paths)
+
+
+def _order(settings: Settings, what: str, paths: Sequence[bytes]) -> None:
+    archive = open_archive(settings.root())
+    contents = {placed.content: placed for path in paths for placed in _below(archive, path)}
+    done = 0
+    with _librarian(archive) as librarian:
+        for content in contents:
+            done += bool(librarian.order_cache(what, content)["changed"])
+    if settings.json:
+        output.document({"contents": len(contents), "changed": done})
+    else:
+        output.line(f"{what}: {done} of {len(contents)} contents")
+
+
+def _below(archive: "Archive", path: bytes) -> list["Placed"]:
+    from odarchive.catalogue.below import contents_below  # noqa: PLC0415  needs the catalogue's packages
+
+    with archive.catalogue.read() as connection:
+        return contents_below(connection, os.path.normpath(b"/" + path))
+
+
+def _librarian(archive: "Archive") -> "Client":
+    from odarchive.service.client import Client  # noqa: PLC0415  needs httpx
+
+    return Client(archive.config.socket)
