@@ -11,11 +11,12 @@ only in what the drive finds. A grip does not last: a disc is never left in the 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 import trio
 
 from robot.changers.exchange import Exchange
+from robot.changers.look import Look
 from robot.changers.unproven import warn_unproven
 from robot.errors import (
     BadAddress,
@@ -66,8 +67,6 @@ PLACES = {
     DRIVE: "od",
     Element(ElementKind.REJECT_BIN, 1): "waste",
 }
-Look = Callable[[DriveId], Awaitable[Fill]]
-"""Looks into a drive by its own means and leaves its tray open."""
 
 
 class OdRobotChanger:

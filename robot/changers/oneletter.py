@@ -10,11 +10,10 @@ failed pick, or (a Kodak unit, with five discs or fewer left) a success: the dri
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import trio
 
 from robot.changers.exchange import Exchange
+from robot.changers.look import Look
 from robot.changers.unproven import warn_unproven
 from robot.errors import (
     BadAddress,
@@ -40,9 +39,6 @@ from robot.ports import (
     drive,
 )
 from robot.wire.oneletter import Code, Letter, Reply, cut_reply, decode_status, describe, encode, is_reply
-
-Look = Callable[[DriveId], Awaitable[Fill]]
-"""Looks into a drive by its own means (close, ask for a medium, open again) and leaves its tray open."""
 
 MOVE_LIMIT = 60.0
 """Seconds a letter may take; drivers in use wait 30 s."""
