@@ -33,6 +33,7 @@ _PLACES = {
     "whereis": "odarchive.cli.browse:whereis",
     "robot": "odarchive.cli.robot:robot",
     "job": "odarchive.cli.job:job",
+    "restore": "odarchive.cli.restore:restore",
     "info": "odarchive.cli.info:info",
     "check": "odarchive.cli.check:check",
     "demo": "odarchive.cli.demo.command:demo",
