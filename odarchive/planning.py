@@ -1,7 +1,8 @@
 """Making plans: what the catalogue knows and no disc has, put onto segments.
 
 One transaction: either a plan is recorded or nothing is. Run again with nothing new it does nothing. How things are
-spread is ``plan``, what they cost ``image.costs``; here names of the catalogue become items and back.
+spread is ``plan``, what they cost at most ``image.costs``; here names of the catalogue become items and back. The size
+of each disc that comes out is then taken from the layout its image will have (``imaging``), to the sector.
 """
 
 import time
@@ -19,7 +20,9 @@ from odarchive.catalogue.publish import publish
 from odarchive.errors import MediumTooSmall
 from odarchive.image import costs, ondisc
 from odarchive.image.costs import PathCost
-from odarchive.media import BURN_UNIT, Medium
+from odarchive.imaging import planned_size
+from odarchive.imaging.selection import Selection, directory_paths
+from odarchive.media import Medium
 from odarchive.model import ROOT_INO, ContentId, Ino, SegmentId, SegmentState
 from odarchive.plan import DiscPlan, Folder, FolderKey, Item, ItemKey, Shape
 
@@ -31,7 +34,7 @@ LATER = 0
 
 @dataclass(frozen=True, slots=True)
 class PlannedSegment:
-    """One disc to be. ``id`` is None in a dry run. Sizes in bytes."""
+    """One disc to be. ``id`` is None in a dry run. Sizes in bytes; ``planned_bytes`` is the image's, exactly."""
 
     id: SegmentId | None
     label: str
@@ -64,7 +67,7 @@ def make_plan(catalogue: Catalogue, medium: Medium, *, dry_run: bool = False, no
                 publish(connection)
             return PlanResult(0, ())
         discs = _spread(connection, todo, medium)
-        result = _result(connection, todo, discs, medium)
+        result = _result(connection, todo, discs, medium, created_ns)
         if dry_run:
             return replace(result, segments=tuple(replace(segment, id=None) for segment in result.segments))
         for disc, segment in zip(discs, result.segments, strict=True):
@@ -120,9 +123,7 @@ def _depth_first(directories: Mapping[Ino, Name]) -> list[Ino]:
 
 
 def _spread(connection: Connection, todo: _Todo, medium: Medium) -> tuple[DiscPlan, ...]:
-    totals = plans.totals(connection)
-    reserve = costs.catalogue_reserve(totals.entries, totals.name_bytes, totals.contents, medium.usable)
-    shape = Shape(medium.usable, costs.fixed_cost(ondisc.fixed_bytes(), reserve))
+    shape = Shape(medium.usable, costs.fixed_cost(ondisc.fixed_bytes(), _reserve(connection, medium)))
     if shape.fixed >= shape.usable:
         raise MediumTooSmall(
             f"a medium of {medium.capacity} bytes is too small: {shape.fixed} bytes of each disc describe the disc "
@@ -130,6 +131,11 @@ def _spread(connection: Connection, todo: _Todo, medium: Medium) -> tuple[DiscPl
         )
     tree = _Tree(todo)
     return plan.plan(tree.items(), tree.folders, shape)
+
+
+def _reserve(connection: Connection, medium: Medium) -> int:
+    totals = plans.totals(connection)
+    return costs.catalogue_reserve(totals.entries, totals.name_bytes, totals.contents, medium.usable)
 
 
 class _Tree:
@@ -167,6 +173,7 @@ class _Tree:
     def _content(self, content: ContentId, names: list[Name]) -> Iterable[Item]:
         folders = tuple(dict.fromkeys(FolderKey(name.parent) for name in names))
         overhead = sum(costs.name_cost(self._paths[name.parent], name.name) for name in names)
+        overhead += (len({name.ino for name in names}) - 1) * costs.inode_cost()
         for start, length in self._todo.missing[content]:
             yield Item(ItemKey(content), start, length, overhead + costs.content_cost(length), folders)
 
@@ -181,22 +188,64 @@ class _Tree:
         return Item(key, 0, 0, overhead, (FolderKey(name.parent),))
 
 
-def _result(connection: Connection, todo: _Todo, discs: Sequence[DiscPlan], medium: Medium) -> PlanResult:
+def _result(
+    connection: Connection, todo: _Todo, discs: Sequence[DiscPlan], medium: Medium, created_ns: int
+) -> PlanResult:
     facts = plans.facts(connection)
     prefix = facts.get("label_prefix", "ARCHIVE")[:LABEL_PREFIX_SIZE]
     first = plans.next_segment(connection)
+    exact = _Exact(connection, todo, medium, created_ns)
     segments = []
     for number, disc in enumerate(discs, start=first):
         pieces = [item for item in disc.items if item.key > 0]
         files = sum(len(todo.names[ContentId(item.key)]) for item in pieces)
         files += sum(todo.uncarried[-item.key - 1].mode & 0o170000 == 0o100000 for item in disc.items if item.key < 0)
         payload = sum(item.length for item in pieces)
-        size = -(-disc.bytes // BURN_UNIT) * BURN_UNIT
-        segments.append(
-            PlannedSegment(SegmentId(number), f"{prefix}_{number:04d}", files, payload, size, medium.capacity)
-        )
+        label = f"{prefix}_{number:04d}"
+        size = exact.size(SegmentId(number), label, disc)
+        segments.append(PlannedSegment(SegmentId(number), label, files, payload, size, medium.capacity))
     new_bytes = sum(length for gaps in todo.missing.values() for _, length in gaps)
     return PlanResult(new_bytes, tuple(segments))
+
+
+class _Exact:
+    """The sizes of images to be, by laying each of them out."""
+
+    def __init__(self, connection: Connection, todo: _Todo, medium: Medium, created_ns: int) -> None:
+        self._todo, self._medium, self._created_ns = todo, medium, created_ns
+        self._facts = plans.facts(connection)
+        self._paths = directory_paths(todo.directories)
+        self._reserve = _reserve(connection, medium)
+        contents = list(todo.names)
+        self._digests = plans.digests(connection, contents)
+
+    def size(self, number: SegmentId, label: str, disc: DiscPlan) -> int:
+        """Bytes of the image of a disc."""
+        medium, todo = self._medium, self._todo
+        pieces, names, carried = [], {}, []
+        for item in disc.items:
+            if item.key < 0:
+                carried.append(todo.uncarried[-item.key - 1])
+                continue
+            content = ContentId(item.key)
+            names[content] = todo.names[content]
+            size = names[content][0].size
+            pieces.append(plans.Piece(content, item.start, item.length, self._digests[content], size))
+        segment = plans.Planned(number, label, SegmentState.PLANNED, medium.name, medium.capacity, 0, self._created_ns)
+        selection = Selection(
+            segment=segment,
+            facts=self._facts,
+            pieces=pieces,
+            names=names,
+            carried=carried,
+            paths=self._paths,
+            directories=todo.directories,
+            sources={},
+        )
+        size = planned_size(selection, self._reserve)
+        if size > medium.usable:
+            raise AssertionError(f"the costs of {label} were no upper bound: {disc.bytes} planned, {size} laid out")
+        return size
 
 
 def _record(

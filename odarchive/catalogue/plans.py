@@ -180,6 +180,14 @@ def pieces(connection: Connection, number: SegmentId) -> list[Piece]:
     return [Piece(ContentId(r.content), r.start, r.length, r.digest, r.size) for r in connection.execute(rows)]
 
 
+def digests(connection: Connection, contents: Iterable[ContentId]) -> dict[ContentId, bytes]:
+    """BLAKE3 of each of these contents."""
+    c = schema.content.c
+    wanted = set(contents)
+    rows = connection.execute(select(c.id, c.digest).execution_options(yield_per=1000))
+    return {ContentId(row.id): row.digest for row in rows if row.id in wanted}
+
+
 def names_on(connection: Connection, number: SegmentId) -> list[Name]:
     """Current names of the contents that have a piece on the segment, by directory and name."""
     return list(_names(connection, _e.content.in_(select(_p.content).where(_p.segment == number))))

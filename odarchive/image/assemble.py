@@ -1,15 +1,19 @@
 """From names of the archive to the tree of a disc and its entry list. Pure.
 
-Every file lies under /DATA/<source>/... with its own name where UDF can hold it; ranges of split files lie beside where
-the file would be. The entry list has each name with its original bytes and where on the disc it is.
+Every file lies under /DATA/<source>/... with its own name where a disc can hold it; ranges of split files lie beside
+where the file would be. The entry list has each name with its original bytes, where on the disc it is, and what the
+disc's file systems show differently.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from odarchive.image.names import disc_names, part_name
+from odarchive.image.bridge import Reason, View
+from odarchive.image.bridge.rock_ridge import target_survives
+from odarchive.image.bridge.stamps import in_iso_range, in_old_linux_range, in_udf_range
+from odarchive.image.names import disc_names, part_name, why_mapped
 from odarchive.image.ondisc import DATA, Entry
-from odarchive.image.spec import Attributes, Directory, DiscPath
+from odarchive.image.spec import Attributes, Directory, DiscPath, Symlink
 
 SourcePath = tuple[bytes, ...]
 """The source's name, then the components below it."""
@@ -41,31 +45,36 @@ class Assembly:
 
     directories: list[Directory] = field(default_factory=list)
     files: dict[tuple[SourcePath, int], DiscPath] = field(default_factory=dict)
+    symlinks: list[Symlink] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
 
-def assemble(directories: Sequence[Node], files: Sequence[FileNode], links: Iterable[Node]) -> Assembly:
+def assemble(directories: Sequence[Node], files: Sequence[FileNode], links: Sequence[Node]) -> Assembly:
     """Give everything its place. ``directories`` holds the parents of everything."""
     result = Assembly()
     leaves: dict[SourcePath, list[FileNode]] = {}
     for file in files:
         leaves.setdefault(file.node.path[:-1], []).append(file)
-    children: dict[SourcePath, list[Node]] = {}
-    for directory in directories:
-        children.setdefault(directory.path[:-1], []).append(directory)
+    others: dict[SourcePath, list[Node]] = {}
+    for node in (*directories, *links):
+        others.setdefault(node.path[:-1], []).append(node)
     waiting: list[tuple[SourcePath, DiscPath]] = [((), (DATA,))]
     while waiting:
         path, place = waiting.pop()
-        inner = children.get(path, [])
+        inner = others.get(path, [])
         names = _place_files(result, leaves.get(path, []), [node.path[-1] for node in inner], place)
-        for node in sorted(inner, key=lambda node: node.path[-1], reverse=True):
+        for node in inner:
             below = (*place, names[node.path[-1]])
-            result.directories.append(Directory(below, node.attributes))
-            result.entries.append(_entry(node, "dir"))
-            waiting.append((node.path, below))
-    result.entries += [_file_entry(file, result) for file in sorted(files, key=lambda file: file.node.path)]
-    result.entries += [_entry(node, "symlink") for node in sorted(links, key=lambda node: node.path)]
+            if node.target is None:
+                result.directories.append(Directory(below, node.attributes))
+                result.entries.append(_entry(node, "dir", place=below))
+                waiting.append((node.path, below))
+            else:
+                result.symlinks.append(Symlink(below, node.target, node.attributes))
+                result.entries.append(_entry(node, "symlink", place=below))
+    result.entries += [_file_entry(file, result) for file in files]
     result.directories.sort(key=lambda directory: directory.path)
+    result.symlinks.sort(key=lambda link: link.path)
     result.entries.sort(key=lambda entry: entry.path.split(b"/"))
     return result
 
@@ -103,17 +112,10 @@ def _is_whole(file: FileNode) -> bool:
 def _file_entry(file: FileNode, result: Assembly) -> Entry:
     ranges = file.ranges if file.size else ((0, 0),)
     parts = tuple((start, length, result.files[file.node.path, start]) for start, length in ranges)
-    return _entry(file.node, "file", size=file.size, digest=file.digest, parts=parts)
+    return replace(_entry(file.node, "file"), size=file.size, digest=file.digest, parts=parts)
 
 
-def _entry(
-    node: Node,
-    kind: str,
-    *,
-    size: int = 0,
-    digest: bytes | None = None,
-    parts: tuple[tuple[int, int, DiscPath], ...] = (),
-) -> Entry:
+def _entry(node: Node, kind: str, *, place: DiscPath = ()) -> Entry:
     about = node.attributes
     return Entry(
         path=b"/".join(node.path),
@@ -123,8 +125,24 @@ def _entry(
         gid=about.gid,
         mtime_ns=about.mtime_ns,
         ino=node.ino,
-        size=size,
-        digest=digest,
         target=node.target,
-        parts=parts,
+        place=place,
+        differs=tuple(_differences(node)),
     )
+
+
+def _differences(node: Node) -> Iterator[str]:
+    """What a file system on the disc does not show of a name as it is, and why."""
+    why = why_mapped(node.path[-1])
+    if why is not None:
+        yield f"{View.UDF}:{why}"
+        yield f"{View.ROCK_RIDGE}:{why}"
+    if node.target is not None:
+        yield f"{View.UDF}:{Reason.SYMLINK}"
+        if not target_survives(node.target):
+            yield f"{View.ROCK_RIDGE}:{Reason.TARGET}"
+    seconds = node.attributes.mtime_ns // 10**9
+    if not in_udf_range(seconds) and node.target is None:
+        yield f"{View.UDF}:{Reason.TIME}"
+    if not in_old_linux_range(seconds):
+        yield f"{View.ROCK_RIDGE}:{Reason.TIME_IN_LINUX if in_iso_range(seconds) else Reason.TIME}"

@@ -1,17 +1,24 @@
-"""How many bytes things take on a disc: upper bounds, so that what is planned always fits. Pure arithmetic.
+"""How many bytes things take on a disc: upper bounds, for packing; the plan's final size is the layout's. Arithmetic.
 
 Sources: UDF 1.02 and ECMA-167 (a File Entry is a sector; a File Identifier Descriptor is 38 bytes, the identifier,
-padded to 4), ECMA-119 (a directory record of an 8.3 name is 44 bytes and does not cross a sector: 46 fit). On top come
-the lines each thing has in the texts of ``ondisc``; tests hold these bounds against built images.
+padded to 4), ECMA-119 and Rock Ridge (`bridge.isodir`: a record holds up to 254 bytes and does not cross a sector, so
+an eighth may be lost; a long name is continued in another sector). On top come the lines each thing has in the texts of
+``ondisc``; tests hold these bounds against built images.
 """
 
 from dataclasses import dataclass
 
-from odarchive.image.names import identifier_size, readable_size
+from odarchive.image.bridge.sectors import BLOCK_SECTORS, FILE_SET_BLOCKS, PARTITION, TAIL_ANCHORS
+from odarchive.image.names import LONGEST_STORED, identifier_size, readable_size
 from odarchive.model import SECTOR
 
 _FID = 38 + 3
-_ISO_RECORD = 46
+_RECORD, _LONGEST_RECORD, _INLINE_NAME = 106, 254, 149
+"""A record without its name, the longest one, and the longest name in a record."""
+_CONTINUED = SECTOR + 300
+"""A continued name, and the sector that continuations may need."""
+_TARGET_FIELDS = 3
+"""Bytes of symlink fields per byte of target at most, the rounding to fields and sectors aside."""
 _ISO_PATH_TABLE = 2 * 16
 _ISO_CHUNK = 0xFFFFF800
 """Larger files take several ISO 9660 records."""
@@ -19,11 +26,11 @@ _ISO_CHUNK = 0xFFFFF800
 _CATALOGUE_NAME = 32
 _CATALOGUE_CONTENT, _CATALOGUE_PART = 350, 160
 _SUM_LINE = 70
-_ENTRY_LINE = 260
+_ENTRY_LINE = 340
 """Fixed bytes of a line in catalogue.json (per name, per content), SHA256SUMS and the entry list."""
 
-_SYSTEM_SECTORS = 257 + 2 + 1 + 32
-"""Up to the anchor, the file set, the last anchor, the fill to a multiple of 32 sectors."""
+_SYSTEM_SECTORS = PARTITION + FILE_SET_BLOCKS + TAIL_ANCHORS + BLOCK_SECTORS
+"""Up to the anchor, the file set, the last anchors, the fill to a multiple of 32 sectors."""
 _OWN_SECTORS = 4 * 4 + 8 + 16
 """Own directories (two views), path tables (rounded), File Entries and last sectors of the own files."""
 _PART_SUFFIX = 19
@@ -54,23 +61,36 @@ def name_cost(path: PathCost, name: bytes) -> int:
     full = path.join(name)
     identifier = min(identifier_size(name) + 2 * _PART_SUFFIX, 255)
     texts = _CATALOGUE_NAME + _SUM_LINE + _ENTRY_LINE + 3 * (full.readable + _PART_SUFFIX) + full.escaped
-    return _FID + identifier + _ISO_RECORD + texts
+    return _FID + identifier + _record(len(name) + _PART_SUFFIX) + texts
 
 
 def link_cost(path: PathCost, name: bytes, target: bytes) -> int:
-    """Bytes of a symlink: its line in the entry list."""
-    return _ENTRY_LINE + path.join(name).escaped + escaped_size(target)
+    """Bytes of a symlink: its line in the entry list, its record, its File Entry where UDF shows it."""
+    line = _ENTRY_LINE + path.join(name).escaped + escaped_size(target)
+    views = SECTOR + _FID + identifier_size(name) + _record(LONGEST_STORED) + _TARGET_FIELDS * len(target)
+    return line + views
+
+
+def inode_cost() -> int:
+    """Bytes of each further file that shares the data of another."""
+    return SECTOR
+
+
+def _record(name: int) -> int:
+    """Upper bound of the bytes of a record for a name of this length, with what is lost at the ends of sectors."""
+    length = _RECORD + name if name <= _INLINE_NAME else _LONGEST_RECORD + _CONTINUED
+    return length * 8 // 7 + 1
 
 
 def content_cost(size: int) -> int:
     """Bytes of a file, or of a part of one, beside its data and its names."""
-    return SECTOR + _CATALOGUE_CONTENT + _CATALOGUE_PART + (size // _ISO_CHUNK) * _ISO_RECORD
+    return SECTOR + _CATALOGUE_CONTENT + _CATALOGUE_PART + (size // _ISO_CHUNK) * _record(_INLINE_NAME)
 
 
 def directory_cost(parent: PathCost, name: bytes) -> int:
     """Bytes of a directory without what is in it: its sectors in both views, its records in its parent."""
-    sectors = 3 * SECTOR + 40 + 68
-    records = _FID + identifier_size(name) + _ISO_RECORD + _ISO_PATH_TABLE
+    sectors = 3 * SECTOR + 40 + 2 * _record(0)
+    records = _FID + identifier_size(name) + _record(len(name)) + _ISO_PATH_TABLE
     full = parent.join(name)
     return sectors + records + _ENTRY_LINE + full.escaped + full.readable
 

@@ -1,18 +1,26 @@
-"""Names of files as a disc can hold them. Pure.
+"""Names of files as a disc has them. Pure.
 
-A name on a disc is Unicode: UDF stores 8-bit (Latin-1) or 16-bit characters (OSTA compressed Unicode, UDF 2.1.1). What
-fits is kept as it is; what does not (not UTF-8, too long, or the same raw bytes as a sibling) becomes ``prefix~sha8``.
-The original is in the disc's entry list, so nothing is lost. Not for ISO 9660 names: those are numbers, the writer's.
+One name for both views: where UDF or Rock Ridge cannot hold a name (`bridge.names` knows when), both have the same
+``prefix~sha8`` in its place, so that every text on the disc speaks of one path. The original is in the disc's entry
+list, so nothing is lost. Not for ISO 9660 identifiers: those are numbers, the writer's.
 """
 
-import hashlib
 from collections.abc import Collection
 
-MAX_LATIN1 = 253
-MAX_UTF16 = 126
-"""Longest names every reader took; the length byte of UDF would allow one more (253 + compression id = 254)."""
+from odarchive.image.bridge import Reason
+from odarchive.image.bridge.names import (
+    ROCK_RIDGE_BYTES,
+    UDF_BYTES,
+    cs0,
+    mapped,
+    rock_ridge_reason,
+    udf_reason,
+)
 
-_MARK = "~"
+LONGEST_STORED = ROCK_RIDGE_BYTES
+"""Bytes of the longest name on a disc."""
+
+_LONGEST_IDENTIFIER = UDF_BYTES + 1
 
 
 def part_name(name: bytes, start: int) -> bytes:
@@ -20,68 +28,39 @@ def part_name(name: bytes, start: int) -> bytes:
     return name + b"~at%016d" % start
 
 
+def why_mapped(name: bytes) -> Reason | None:
+    """Why a disc cannot have this name; None: it has it as it is."""
+    return udf_reason(name, windows=False) or rock_ridge_reason(name)
+
+
 def disc_names(names: Collection[bytes]) -> dict[bytes, str]:
     """The names of one directory as the disc has them: unique, and the same whatever order they come in."""
-    taken: set[bytes] = set()
     found: dict[bytes, str] = {}
-    for name in sorted(names):
-        native = _native(name)
-        if native is not None and _raw(native) not in taken:
-            found[name] = native
-            taken.add(_raw(native))
-    for name in sorted(set(names) - found.keys()):
-        found[name] = _mapped(name, taken)
-        taken.add(_raw(found[name]))
+    taken = set(names)
+    for name in sorted(taken):
+        stored = name
+        if why_mapped(name):
+            stored = mapped(name, taken)
+            taken.add(stored)
+        found[name] = stored.decode()
     return found
 
 
 def identifier_size(name: bytes) -> int:
-    """Upper bound of the bytes of a UDF file identifier for it, mapped or not, compression id included."""
-    native = _native(name)
-    if native is None:
-        return MAX_LATIN1 + 1
-    return max(len(_raw(native)) + 1, min(MAX_LATIN1 + 1, 2 * len(_raw(_readable(name))) + 19))
+    """Upper bound of the bytes of its UDF file identifier, mapped or not, compression id included."""
+    if name.isascii() and len(name) <= LONGEST_STORED:
+        return len(name) + 1
+    if why_mapped(name):
+        return _LONGEST_IDENTIFIER
+    return len(cs0(name.decode()))
 
 
 def readable_size(name: bytes) -> int:
     """Upper bound of the bytes of its disc name in UTF-8 when each character may be escaped (JSON, SHA256SUMS)."""
-    text = _readable(name)
-    return sum(6 if ord(c) < 32 or ord(c) == 127 else 2 if c in '"\\' else len(c.encode()) for c in text) + 9
-
-
-def _native(name: bytes) -> str | None:
-    try:
-        text = name.decode()
-    except UnicodeDecodeError:
-        return None
-    return text if _fits(text) else None
-
-
-def _fits(text: str) -> bool:
-    raw = _raw(text)
-    return len(raw) <= (MAX_LATIN1 if _is_latin1(text) else 2 * MAX_UTF16)
-
-
-def _is_latin1(text: str) -> bool:
-    return all(ord(character) < 256 for character in text)
-
-
-def _raw(text: str) -> bytes:
-    """What UDF stores behind the compression id. Siblings that differ only in that id confuse readers: not used."""
-    return text.encode("latin-1" if _is_latin1(text) else "utf-16-be")
-
-
-def _readable(name: bytes) -> str:
-    return "".join("_" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in name.decode("utf-8", "surrogateescape"))
-
-
-def _mapped(name: bytes, taken: set[bytes]) -> str:
-    digest = hashlib.sha256(name).hexdigest()
-    for length in range(8, len(digest) + 1, 8):
-        text = _readable(name)
-        while not _fits(f"{text}{_MARK}{digest[:length]}"):
-            text = text[:-1]
-        candidate = f"{text}{_MARK}{digest[:length]}"
-        if _raw(candidate) not in taken:
-            return candidate
-    raise AssertionError("two siblings with one SHA-256")
+    if name.isascii() and name.isalnum():
+        return len(name)
+    text = name.decode("utf-8", "surrogateescape")
+    size = sum(
+        6 if ord(c) < 32 or ord(c) == 127 else 2 if c in '"\\' else len(c.encode("utf-8", "replace")) for c in text
+    )
+    return size + (200 if why_mapped(name) else 0)

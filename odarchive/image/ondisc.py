@@ -1,12 +1,13 @@
 """The texts that every disc carries about itself; ``odarchive/FORMAT.md`` specifies them. Pure: values in, bytes out.
 
 Two of them depend on where the data ends up and on what was read (catalogue.json: sectors and SHA-256; SHA256SUMS), yet
-their sizes must be known before: they are rendered once with stand-ins of full width and later padded to that size.
+their sizes must be known before: sectors have a fixed width, so that any sectors and digests give texts of one size.
 """
 
 import importlib.resources
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +31,7 @@ _HEADS = 4096
 """What catalogue.json and the entry list have before their first line, and the own lines in SHA256SUMS."""
 
 NO_SHA256 = "0" * 64
-NO_SECTOR = 9_999_999_999
+_SECTOR_WIDTH = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,6 +63,10 @@ class Entry:
     target: bytes | None = None
     parts: tuple[tuple[int, int, DiscPath], ...] = ()
     """Files on this disc: start, length and path of each range; a whole file has one."""
+    place: DiscPath = ()
+    """Where a directory or symlink is on this disc."""
+    differs: tuple[str, ...] = ()
+    """What the disc's file systems do not show as it is, as ``view:reason``."""
 
 
 def pad_json(value: Mapping[str, Any], size: int) -> bytes:
@@ -77,26 +82,51 @@ def pad_json(value: Mapping[str, Any], size: int) -> bytes:
 
 
 def catalogue_json(
-    header: Mapping[str, Any], placed: Sequence[Placed], sectors: Sequence[int], sha256: Sequence[str]
-) -> bytes:
-    """The disc's ``catalogue.json``; sectors and digests in the order of ``placed``."""
-    files: dict[str, dict[str, Any]] = {}
-    for item, sector, digest in zip(placed, sectors, sha256, strict=True):
-        record = files.setdefault(item.digest.hex(), {"size": item.size, "mtime": stamp_text(item.mtime_ns)})
-        where = {"sector": sector, "sha256": digest, "filenames": {disc_path(path): None for path in item.paths}}
-        if item.start is None:
-            record.update(where)
-        else:
-            record.setdefault("parts", []).append({"start": item.start, "length": item.length, **where})
-    value = {**header, "version": FORMAT_VERSION, "digest": "blake3", "iso_path_root": f"/{DATA}", "files": files}
-    return json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    header: Mapping[str, Any], placed: Sequence[Placed], sectors: Sequence[int], sha256: Callable[[int], str]
+) -> Iterator[bytes]:
+    """The disc's ``catalogue.json`` in pieces; sectors and SHA-256 by the place in ``placed``."""
+    value = {**header, "version": FORMAT_VERSION, "digest": "blake3", "iso_path_root": f"/{DATA}", "files": {}}
+    head, tail = json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False).split('"files": {}')
+    yield f'{head}"files": {{'.encode()
+    order = sorted(range(len(placed)), key=lambda place: (placed[place].digest, placed[place].start or 0))
+    mark = "\n"
+    for digest, places in itertools.groupby(order, key=lambda place: placed[place].digest):
+        found = [(placed[place], sectors[place], sha256(place)) for place in places]
+        yield f'{mark}        "{digest.hex()}": {_record(found)}'.encode()
+        mark = ",\n"
+    end = "\n    " if order else ""
+    yield f"{end}}}{tail}\n".encode()
 
 
-def padded(text: bytes, size: int) -> bytes:
-    """A JSON text made longer with spaces before its last newline."""
-    if len(text) > size:
-        raise ValueError(f"{len(text)} bytes do not fit into {size}")
-    return text[:-1].ljust(size - 1) + b"\n"
+def _record(found: Sequence[tuple[Placed, int, str]]) -> str:
+    """One content: whole, or the parts of it that are here."""
+    first = found[0][0]
+    mtime = f'"mtime": "{stamp_text(first.mtime_ns)}"'
+    size = f'"size": {first.size}'
+    if first.start is None:
+        return _object([_filenames(first, 12), mtime, *_where(*found[0][1:]), size], 8)
+    parts = ",\n".join(itertools.starmap(_part, found))
+    return _object([mtime, f'"parts": [\n{parts}\n            ]', size], 8)
+
+
+def _part(part: Placed, sector: int, sha256: str) -> str:
+    fields = [_filenames(part, 20), f'"length": {part.length}', *_where(sector, sha256), f'"start": {part.start}']
+    return 16 * " " + _object(fields, 16)
+
+
+def _where(sector: int, sha256: str) -> tuple[str, str]:
+    return f'"sector": {sector:{_SECTOR_WIDTH}}', f'"sha256": "{sha256}"'
+
+
+def _filenames(placed: Placed, indent: int) -> str:
+    names = [f"{json.dumps(disc_path(path), ensure_ascii=False)}: null" for path in placed.paths]
+    return f'"filenames": {_object(names, indent)}'
+
+
+def _object(fields: Iterable[str], indent: int) -> str:
+    """An object whose fields stand one a line, four blanks further in than its own line."""
+    inner = "\n" + (indent + 4) * " "
+    return "{" + inner + ("," + inner).join(fields) + "\n" + indent * " " + "}"
 
 
 def sums_line(path: DiscPath, sha256: str) -> bytes:
@@ -123,6 +153,10 @@ def entry_line(entry: Entry) -> bytes:
     if entry.target is not None:
         value["target"] = _text(entry.target)
     own = _text(entry.path)
+    if entry.differs:
+        value["differs"] = entry.differs
+    if entry.place and "/".join(entry.place) != f"{DATA}/{own}":
+        value["disc"] = "/".join(entry.place)
     if [(start, length) for start, length, _ in entry.parts] == [(0, entry.size)]:
         path = "/".join(entry.parts[0][2])
         if path != f"{DATA}/{own}":
@@ -156,8 +190,8 @@ def readme(*, label: str, segment: int, archive: str, created_ns: int, has_set_c
         f"This is disc {segment} of an archive of files, made {stamp_text(created_ns)} UTC by odarchive.\n"
         f"The archive's id is {archive}.\n\n"
         "You need no special software to read it: the files lie in the folder DATA under their names, as ordinary\n"
-        "files. The disc holds the same files twice over: as a UDF file system (right names; any current system shows\n"
-        "it) and as plain ISO 9660 (numbered names, for what knows no UDF).\n\n"
+        "files. Two file systems lead to the same bytes: UDF, which any current system shows, and ISO 9660 with Rock\n"
+        "Ridge, which Unix systems show; whatever knows neither sees numbered names in plain ISO 9660.\n\n"
         "## What is here\n\n"
         f"- {DATA}/: the files, one folder per archived source.\n"
         f"- {SUMS}: SHA-256 of every file. Check them: sha256sum -c {SUMS}\n"
@@ -167,7 +201,8 @@ def readme(*, label: str, segment: int, archive: str, created_ns: int, has_set_c
         "  bytes can be read at sector x 2048 even if the file systems are damaged.\n"
         f"- {DISC_INFO}: who this disc is.\n"
         f"- {SET}/{ENTRIES}: every name this disc carries with all its attributes (one JSON object per line). Names\n"
-        "  that UDF cannot hold appear in DATA as prefix~digits; the line has the original.\n"
+        "  that a disc cannot hold appear in DATA as prefix~digits; the line has the original and the reason.\n"
+        "  Symbolic links are shown by ISO 9660 with Rock Ridge and listed here.\n"
         f"{whole}\n"
         "## Files in parts\n\n"
         "A file larger than a disc lies in parts on several discs: name~at0000000000000000 begins at byte 0,\n"

@@ -1,24 +1,17 @@
-"""Reading the files that go into an image: never through a symlink, never other bytes than were recorded.
+"""Reading the files that go into an image: never through a symlink, never a file that was changed since its scan.
 
-A reader gives exactly as many bytes as were asked for, takes BLAKE3 and SHA-256 on the way, and at the end says whether
-they are the recorded ones. Bytes that turn out wrong are already in the image by then, so whoever asked must look at
-the verdict and throw the image away.
+Whether the bytes are the recorded ones is seen by the digests that the writer takes; wrong ones are already in the
+image by then, so whoever asked must compare and throw the image away.
 """
 
-import hashlib
-import io
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from odarchive.digest import BLOCK
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +20,6 @@ class Expected:
 
     size: int
     mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How reading ended: ``problem`` is empty if the bytes were the recorded ones."""
-
-    sha256: str
-    problem: str = ""
 
 
 class Unreadable(Exception):
@@ -93,71 +78,40 @@ def open_first(candidates: Iterable[tuple[bytes, bytes, Expected]]) -> int:
     raise first or Unreadable("has no name any more")
 
 
-class CheckedReader(io.RawIOBase):
-    """``length`` bytes from ``start`` on; on trouble zeros, and the verdict says so.
+class Ranged:
+    """``length`` bytes from ``start`` of an open file, in pieces; closes it at the end.
 
-    The descriptor is opened at the first read and closed with the reader; ``verdict`` is called once, when the last
-    byte was given.
+    ``lenient``: zeros in the place of what cannot be read; whoever checks the digest finds out.
     """
 
-    def __init__(
-        self, opener: Callable[[], int], start: int, length: int, digest: bytes, verdict: Callable[[Verdict], None]
-    ) -> None:
-        super().__init__()
-        self._opener, self._at, self._left = opener, start, length
-        self._digest, self._verdict = digest, verdict
-        self._descriptor = -1
-        self._blake3, self._sha256 = blake3(), hashlib.sha256()
-        self._problem = ""
+    def __init__(self, descriptor: int, start: int, length: int, lenient: bool) -> None:
+        self._descriptor, self._at, self._end, self._lenient = descriptor, start, start + length, lenient
 
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Fill the buffer as far as bytes are left."""
-        view = memoryview(buffer).cast("B")[: self._left]
-        if not view:
-            return 0
-        got = self._fill(view)
-        if got < len(view):
-            view[got:] = bytes(len(view) - got)
-        self._left -= len(view)
-        if self._left == 0:
-            self._conclude()
-        return len(view)
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-        super().close()
-
-    def _fill(self, view: memoryview) -> int:
-        if self._problem:
-            return 0
-        got = 0
+    def __iter__(self) -> Iterator[bytes]:
         try:
-            if self._descriptor < 0:
-                self._descriptor = self._opener()
-            while got < len(view):
-                count = os.preadv(self._descriptor, [view[got:]], self._at)
-                if count == 0:
-                    self._problem = "became shorter while it was read"
-                    break
-                got += count
-                self._at += count
-        except (OSError, Unreadable) as error:
-            self._problem = f"cannot be read: {error}"
-        self._blake3.update(view[:got])
-        self._sha256.update(view[:got])
-        return got
+            while self._at < self._end:
+                piece = self._read(min(BLOCK, self._end - self._at))
+                if not piece:
+                    return
+                self._at += len(piece)
+                yield piece
+        finally:
+            os.close(self._descriptor)
 
-    def _conclude(self) -> None:
-        if not self._problem and self._blake3.digest() != self._digest:
-            self._problem = "has other bytes than when it was scanned"
-        self._verdict(Verdict(self._sha256.hexdigest(), self._problem))
+    def _read(self, most: int) -> bytes:
+        try:
+            piece = os.pread(self._descriptor, most, self._at)
+        except OSError:
+            if not self._lenient:
+                raise
+            piece = b""
+        return piece or bytes(most if self._lenient else 0)
+
+
+def zeros(length: int) -> Iterator[bytes]:
+    """As many zero bytes, in pieces."""
+    for at in range(0, length, BLOCK):
+        yield bytes(min(BLOCK, length - at))
 
 
 def range_digest(descriptor: int, start: int, length: int, size: int, digest: bytes) -> bytes:

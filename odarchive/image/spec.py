@@ -3,13 +3,26 @@
 Paths are tuples of names as the disc holds them (``names``); units are bytes and nanoseconds since the epoch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import NamedTuple
+
+from odarchive.image.identity import DiscIdentity
 
 DiscPath = tuple[str, ...]
-Opener = Callable[[], BinaryIO]
-"""Gives the bytes of a file, from their beginning; called once per write, closed by the writer."""
+Opener = Callable[[], int | Iterable[bytes]]
+"""Gives the bytes of a file: a descriptor at the first one, closed by the writer, or the bytes in pieces."""
+
+
+class Digests(NamedTuple):
+    """What was written of a file: BLAKE3 is the archive's, SHA-256 is for people; 32 bytes each."""
+
+    blake3: bytes
+    sha256: bytes
+
+
+DigestsOf = Callable[[int], Digests]
+"""By the number of a file in `ImageTree.files`; behind those, late files are counted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +44,35 @@ class Directory:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """Bytes under one name or several (hard links: one extent). ``size`` may be 0; ``iso_name`` only in the root."""
+class Inode:
+    """A file as a file system counts it: attributes, and one name or several (hard links)."""
 
     paths: tuple[DiscPath, ...]
-    size: int
     attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Bytes that lie on the disc once, and the files that consist of them."""
+
+    inodes: tuple[Inode, ...]
+    size: int
     open: Opener
-    iso_name: str = ""
-    """A name for plain ISO 9660 that means something (``README.MD``); empty: the writer numbers it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A file behind all others, rendered in exactly ``size`` bytes when what lies before it was written."""
+
+    path: DiscPath
+    attributes: Attributes
+    size: int
+    render: Callable[[DigestsOf], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Symlink:
-    """A symbolic link; a writer for which readers would choke on it leaves it to the disc's entry list."""
+    """A symbolic link."""
 
     path: DiscPath
     target: bytes
@@ -53,17 +81,23 @@ class Symlink:
 
 @dataclass(frozen=True, slots=True)
 class VolumeInfo:
-    """What the volume says of itself before it is stamped. ``label``: at most 32 of A-Z, 0-9, _."""
+    """What the volume says of itself. ``created_ns`` counts to the second.
 
-    label: str
+    ``udf_symlinks`` puts symlinks into UDF too; 7-Zip then refuses to open the disc.
+    """
+
+    identity: DiscIdentity
     created_ns: int
+    udf_symlinks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ImageTree:
-    """A whole image. Files are read in the order given, each only after the one before was read to its end."""
+    """A whole image. ``least_size``: bytes it is filled up to."""
 
     volume: VolumeInfo
     directories: tuple[Directory, ...]
     files: tuple[File, ...]
+    late: tuple[Late, ...] = ()
     symlinks: tuple[Symlink, ...] = ()
+    least_size: int = 0

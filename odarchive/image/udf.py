@@ -54,23 +54,6 @@ def tag_of(data: bytes) -> int | None:
     return int(struct.unpack_from("<H", data)[0])
 
 
-def sealed(data: bytes) -> bytes:
-    """The same descriptor with CRC and checksum made right; the CRC covers as many bytes as before."""
-    fresh = bytearray(data)
-    length = struct.unpack_from("<H", fresh, 10)[0]
-    struct.pack_into("<H", fresh, 8, binascii.crc_hqx(bytes(fresh[16 : 16 + length]), 0))
-    fresh[4] = sum(fresh[:4] + fresh[5:16]) & 0xFF
-    return bytes(fresh)
-
-
-def dstring(text: str, size: int) -> bytes:
-    """A fixed-size string of Latin-1 characters (ECMA-167 1/7.2.12); its last byte is the length used."""
-    raw = b"\x08" + text.encode("latin-1")
-    if len(raw) >= size:
-        raise ValueError(f"{text!r} does not fit into {size} bytes")
-    return raw.ljust(size - 1, b"\0") + bytes([len(raw)])
-
-
 def volume(read: ReadSectors) -> Volume:
     """Find the descriptors, starting at the anchor of sector 256.
 

@@ -1,9 +1,10 @@
 """What odarchive needs of something that writes images: the size and every sector first, then the bytes."""
 
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from odarchive.image.spec import ImageTree
+from odarchive.image.bridge.sink import ByteWriter
+from odarchive.image.spec import DigestsOf, ImageTree
 
 Progress = Callable[[int, int], None]
 """Told (bytes done, bytes in all) now and then."""
@@ -11,6 +12,26 @@ Progress = Callable[[int, int], None]
 
 class ImageRefused(Exception):
     """A tree that the writer cannot put into an image; a mistake of the caller."""
+
+
+class SourceFailed(Exception):
+    """A file was not read as promised; the image is worth nothing. ``file``: its number in the tree's files."""
+
+    def __init__(self, file: int, why: str) -> None:
+        super().__init__(why)
+        self.file = file
+
+
+class WrittenImage(Protocol):
+    """What was written."""
+
+    @property
+    def digest(self) -> bytes:
+        """BLAKE3 of the image."""
+
+    @property
+    def digests(self) -> DigestsOf:
+        """Of the files."""
 
 
 class PreparedImage(Protocol):
@@ -24,12 +45,12 @@ class PreparedImage(Protocol):
     def sectors(self) -> Sequence[int]:
         """First sector of each file of the tree, in the order of the tree; 0 for empty files. Files are contiguous."""
 
-    def write(self, out: BinaryIO, progress: Progress | None = None) -> None:
-        """Write the image to an empty file that can seek; opens the files in the order of the tree.
+    def write(self, out: int | ByteWriter, progress: Progress | None = None) -> WrittenImage:
+        """Write the image forward to a descriptor or file object, which may be a pipe. Each file is opened once.
 
         Raises:
-            ImageRefused: a file gave fewer bytes than its size.
-            OSError: of reading or writing, as it came; what was written is worth nothing.
+            SourceFailed: a file could not be read, or gave more or fewer bytes than its size.
+            OSError: of writing, as it came; what was written is worth nothing.
         """
 
 

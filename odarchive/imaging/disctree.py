@@ -1,125 +1,190 @@
-"""The tree of one disc, ready for a writer: the archive's files and the disc's own texts, in the order they are read.
+"""The tree of one disc, ready for a writer: the archive's files and the disc's own texts.
 
-The texts that tell of the bytes (catalogue.json, then SHA256SUMS) come last, because they are rendered when the writer
-opens them: by then every file before them was read and hashed. Their sizes are known before (``ondisc``).
+Everything that decides the size of an image is in here, so a plan asks the same code what its image will have (no
+source is opened for that). The texts that tell of the bytes (catalogue.json, then SHA256SUMS) come last on the disc,
+because they are rendered when everything before them was read and hashed. Their sizes are known before (``ondisc``).
 """
 
-import hashlib
-import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from odarchive.catalogue.plans import Piece
 from odarchive.image import ondisc
 from odarchive.image.assemble import Assembly, FileNode, assemble
-from odarchive.image.identity import NO_DISC
-from odarchive.image.ondisc import NO_SECTOR, NO_SHA256, Placed
-from odarchive.image.sources import CheckedReader, Unreadable, Verdict
-from odarchive.image.spec import Attributes, Directory, DiscPath, File, ImageTree, VolumeInfo
-from odarchive.image.writer import ImageWriter, PreparedImage
+from odarchive.image.bridge.sink import ByteWriter
+from odarchive.image.identity import NO_DISC, DiscIdentity
+from odarchive.image.ondisc import NO_SHA256, Placed
+from odarchive.image.sources import Ranged, Unreadable, zeros
+from odarchive.image.spec import (
+    Attributes,
+    DigestsOf,
+    Directory,
+    DiscPath,
+    File,
+    ImageTree,
+    Inode,
+    Late,
+    VolumeInfo,
+)
+from odarchive.image.writer import ImageWriter, PreparedImage, Progress, SourceFailed, WrittenImage
 from odarchive.imaging.selection import Selection
 from odarchive.model import ContentId
-
-_NOTHING = hashlib.sha256().hexdigest()
-_ISO_NAMES = {
-    ondisc.README: "README.MD",
-    ondisc.RESTORE: "RESTORE.PY",
-    ondisc.DISC_INFO: "DISCINFO.JSN",
-    ondisc.CATALOGUE: "CATALOG.JSN",
-    ondisc.SUMS: "SHA256.SUM",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class SetCatalogue:
-    """The compressed catalogue of the archive as a file beside the image."""
+    """The compressed catalogue of the archive: its size, and what gives its bytes."""
 
-    path: Path
     size: int
-    sha256: str
+    pieces: Callable[[], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class DiscWish:
+    """What a disc is to be beside its files.
+
+    Attributes:
+        extra: The archive's catalogue; None: without.
+        disc: The burn attempt's uuid, or `NO_DISC` for an image that is stamped later.
+        label: The volume label; empty: the segment's.
+        least_size: Bytes to fill the image up to.
+        lenient: Zeros in the place of bytes that cannot be read, so that one pass finds all that fails.
+    """
+
+    extra: SetCatalogue | None = None
+    disc: str = NO_DISC
+    label: str = ""
+    least_size: int = 0
+    lenient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A piece of a content with its place, ready to be read and checked."""
+
+    piece: Piece
+    placed: Placed
+    inodes: tuple[Inode, ...]
+
+
+@dataclass(slots=True)
+class _Expected:
+    """What reading brought: the digests that the bytes must have, and what failed before any were read."""
+
+    digests: dict[int, bytes] = field(default_factory=dict)
+    failed: dict[ContentId, str] = field(default_factory=dict)
 
 
 class DiscTree:
-    """Everything of one disc, laid out, and what its reading brought.
+    """Everything of one disc, laid out. ``prepared`` is the image."""
 
-    ``failed`` fills while the writer reads: contents whose bytes were not the recorded ones, and why.
-    """
-
-    def __init__(
-        self, selection: Selection, lost: Mapping[ContentId, str], extra: SetCatalogue | None, writer: ImageWriter
-    ) -> None:
-        self.failed: dict[ContentId, str] = {}
-        self._selection = selection
+    def __init__(self, selection: Selection, lost: Iterable[ContentId], wish: DiscWish, writer: ImageWriter) -> None:
+        self._selection, self._wish = selection, wish
         self._own = Attributes(0o444, 0, 0, selection.segment.created_ns)
-        self._sha256: dict[DiscPath, str] = {}
-        files, links = list(selection.file_nodes(lost)), selection.links()
-        parents = selection.directory_nodes([*(file.node for file in files), *links])
-        self._assembly: Assembly = assemble(parents, files, links)
-        pieces = [piece for piece in selection.pieces if piece.content not in lost]
-        pairs = sorted(((piece, self._place(piece)) for piece in pieces), key=lambda pair: pair[1].paths[0])
-        self._pieces, self._placed = [piece for piece, _ in pairs], [placed for _, placed in pairs]
-        head = self._head(extra)
-        data = [self._data_file(piece, placed) for piece, placed in pairs]
-        empty = [self._empty_file(file) for file in files if file.size == 0]
-        tail = self._tail([*head, *data, *empty])
-        volume = VolumeInfo(selection.segment.label, selection.segment.created_ns)
-        tree = ImageTree(volume, self._directories(), (*head, *data, *empty, *tail))
+        gone = set(lost)
+        nodes, links = list(selection.file_nodes(gone)), selection.links()
+        parents = selection.directory_nodes([*(file.node for file in nodes), *links])
+        assembly = assemble(parents, nodes, links)
+        pieces = [piece for piece in selection.pieces if piece.content not in gone]
+        self._sources = sorted(
+            (self._source(piece, assembly) for piece in pieces), key=lambda source: source.placed.paths[0]
+        )
+        self._expected = _Expected()
+        data = [self._data_file(number, source) for number, source in enumerate(self._sources)]
+        self._data_files = len(data)
+        files = (*data, *_empty_files(nodes, assembly), *self._texts(assembly))
+        label = wish.label or selection.segment.label
+        identity = DiscIdentity(selection.facts["uuid"], wish.disc, label)
+        tree = ImageTree(
+            VolumeInfo(identity, selection.segment.created_ns),
+            self._directories(assembly),
+            files,
+            self._late(files),
+            tuple(assembly.symlinks),
+            wish.least_size,
+        )
         self.prepared: PreparedImage = writer.prepare(tree)
-        self._data_sectors = list(self.prepared.sectors[len(head) : len(head) + len(data)])
 
     def sectors(self) -> dict[tuple[ContentId, int], int]:
         """First sector by (content, start)."""
-        keys = ((piece.content, piece.start) for piece in self._pieces)
-        return dict(zip(keys, self._data_sectors, strict=True))
+        keys = ((source.piece.content, source.piece.start) for source in self._sources)
+        return dict(zip(keys, self.prepared.sectors[: self._data_files], strict=True))
+
+    def write(
+        self, out: int | ByteWriter, progress: Progress | None = None
+    ) -> tuple[WrittenImage, dict[ContentId, str]]:
+        """Write the image; gives what was written, and the contents whose bytes were not the recorded ones, and why.
+
+        Raises:
+            SourceFailed: a file failed on the way; not if the wish is lenient.
+            OSError: of writing.
+        """
+        self._expected = _Expected()
+        written = self.prepared.write(out, progress)
+        failed = self._expected.failed
+        for number, source in enumerate(self._sources):
+            if written.digests(number).blake3 != self._expected.digests.get(number, source.piece.digest):
+                failed.setdefault(source.piece.content, "has other bytes than when it was scanned")
+        return written, failed
+
+    def content_of(self, error: SourceFailed) -> tuple[ContentId, str]:
+        """Which content an error is about, and why.
+
+        Raises:
+            SourceFailed: it is about one of the disc's own texts.
+        """
+        if error.file >= self._data_files:
+            raise error
+        return self._sources[error.file].piece.content, str(error)
 
     # The archive's files.
 
-    def _place(self, piece: Piece) -> Placed:
-        names = self._selection.names[piece.content]
+    def _source(self, piece: Piece, assembly: Assembly) -> _Source:
+        selection = self._selection
+        names = sorted(selection.names[piece.content], key=selection.path)
         whole = (piece.start, piece.length) == (0, piece.size)
-        return Placed(
+        inodes = _inodes(
+            (name.ino, assembly.files[selection.path(name), piece.start], selection.attributes(name)) for name in names
+        )
+        placed = Placed(
             digest=piece.digest,
             size=piece.size,
             mtime_ns=names[0].mtime_ns,
             start=None if whole else piece.start,
             length=piece.length,
-            paths=tuple(self._assembly.files[self._selection.path(name), piece.start] for name in names),
+            paths=tuple(sorted(path for inode in inodes for path in inode.paths)),
         )
+        return _Source(piece, placed, inodes)
 
-    def _data_file(self, piece: Piece, placed: Placed) -> File:
-        open_source = self._selection.opener(piece.content)
+    def _data_file(self, number: int, source: _Source) -> File:
+        piece = source.piece
+        opener = self._selection.opener(piece.content)
+        whole = source.placed.start is None
 
-        def verdict(found: Verdict) -> None:
-            if found.problem:
-                self.failed.setdefault(piece.content, found.problem)
-            self._sha256.update(dict.fromkeys(placed.paths, found.sha256))
-
-        def opened() -> BinaryIO:
+        def opened() -> int | Iterable[bytes]:
+            expected = self._expected
             try:
-                digest = self._selection.range_digest(piece)
+                if not whole:
+                    expected.digests[number] = self._selection.range_digest(piece)
+                descriptor = opener()
             except Unreadable as error:
-                self.failed[piece.content] = str(error)
-                digest = b""
-            return cast("BinaryIO", CheckedReader(open_source, piece.start, piece.length, digest, verdict))
+                expected.failed[piece.content] = str(error)
+                return zeros(piece.length)
+            if whole and not self._wish.lenient:
+                return descriptor
+            return Ranged(descriptor, piece.start, piece.length, self._wish.lenient)
 
-        about = self._selection.attributes(self._selection.names[piece.content][0])
-        return File(placed.paths, piece.length, about, opened)
+        return File(source.inodes, piece.length, opened)
 
-    def _empty_file(self, file: FileNode) -> File:
-        path = self._assembly.files[file.node.path, 0]
-        self._sha256[path] = _NOTHING
-        return File((path,), 0, file.node.attributes, io.BytesIO)
-
-    def _directories(self) -> tuple[Directory, ...]:
+    def _directories(self, assembly: Assembly) -> tuple[Directory, ...]:
         own = Attributes(0o555, 0, 0, self._selection.segment.created_ns)
-        return (Directory((ondisc.DATA,), own), Directory((ondisc.SET,), own), *self._assembly.directories)
+        return (Directory((ondisc.DATA,), own), Directory((ondisc.SET,), own), *assembly.directories)
 
     # The disc's own texts.
 
-    def _head(self, extra: SetCatalogue | None) -> list[File]:
-        segment, archive = self._selection.segment, self._selection.facts["uuid"]
+    def _texts(self, assembly: Assembly) -> Iterator[File]:
+        segment, archive, extra = self._selection.segment, self._selection.facts["uuid"], self._wish.extra
         readme = ondisc.readme(
             label=segment.label,
             segment=segment.id,
@@ -128,44 +193,53 @@ class DiscTree:
             has_set_catalogue=extra is not None,
         )
         info = ondisc.disc_info(
-            label=segment.label, segment=segment.id, archive=archive, disc=NO_DISC, created_ns=segment.created_ns
+            label=self._wish.label or segment.label,
+            segment=segment.id,
+            archive=archive,
+            disc=self._wish.disc,
+            created_ns=segment.created_ns,
         )
-        files = [
-            self._text((ondisc.README,), readme),
-            self._text((ondisc.RESTORE,), ondisc.restore_script()),
-            self._late((ondisc.DISC_INFO,), len(info), lambda: info),  # stamped later, so in no list of sums
-            self._text((ondisc.SET, ondisc.ENTRIES), ondisc.entries_text(self._assembly.entries)),
-        ]
+        yield self._text((ondisc.README,), readme)
+        yield self._text((ondisc.RESTORE,), ondisc.restore_script())
+        yield self._text((ondisc.DISC_INFO,), info)
+        yield self._text((ondisc.SET, ondisc.ENTRIES), ondisc.entries_text(assembly.entries))
         if extra is not None:
-            path = (ondisc.SET, ondisc.SET_CATALOGUE)
-            self._sha256[path] = extra.sha256
-            files.append(File((path,), extra.size, self._own, lambda: extra.path.open("rb")))
-        return files
+            inode = Inode(((ondisc.SET, ondisc.SET_CATALOGUE),), self._own)
+            yield File((inode,), extra.size, extra.pieces)
 
-    def _tail(self, before: list[File]) -> list[File]:
-        """catalogue.json and SHA256SUMS, rendered once with stand-ins for their sizes and once more when read."""
-        stand_in = self._catalogue([NO_SECTOR] * len(self._pieces), {})
-        catalogue_path = (ondisc.CATALOGUE,)
+    def _text(self, path: DiscPath, text: bytes) -> File:
+        return File((Inode((path,), self._own),), len(text), lambda: (text,))
 
-        def catalogue() -> bytes:
-            text = ondisc.padded(self._catalogue(self._data_sectors, self._sha256), len(stand_in))
-            self._sha256[catalogue_path] = hashlib.sha256(text).hexdigest()
-            return text
-
-        summed = [path for file in before for path in file.paths if path != (ondisc.DISC_INFO,)]
-        summed = sorted([*summed, catalogue_path])
-
-        def sums(known: Mapping[DiscPath, str]) -> bytes:
-            return b"".join(ondisc.sums_line(path, known.get(path, NO_SHA256)) for path in summed)
-
-        return [
-            self._late(catalogue_path, len(stand_in), catalogue),
-            self._late((ondisc.SUMS,), len(sums({})), lambda: sums(self._sha256)),
+    def _late(self, files: tuple[File, ...]) -> tuple[Late, Late]:
+        """catalogue.json and SHA256SUMS, whose sizes do not depend on sectors and digests."""
+        catalogue = (ondisc.CATALOGUE,)
+        summed = [
+            (path, number)
+            for number, file in enumerate(files)
+            for inode in file.inodes
+            for path in inode.paths
+            if path != (ondisc.DISC_INFO,)  # stamped later
         ]
+        summed.append((catalogue, len(files)))
+        summed.sort()
 
-    def _catalogue(self, sectors: list[int], known: Mapping[DiscPath, str]) -> bytes:
-        sha256 = [known.get(placed.paths[0], NO_SHA256) for placed in self._placed]
-        return ondisc.catalogue_json(self._header(), self._placed, sectors, sha256)
+        def rendered_catalogue(digests: DigestsOf) -> Iterator[bytes]:
+            sectors = self.prepared.sectors
+            return self._catalogue(sectors, lambda number: digests(number).sha256.hex())
+
+        def rendered_sums(digests: DigestsOf) -> Iterator[bytes]:
+            return (ondisc.sums_line(path, digests(number).sha256.hex()) for path, number in summed)
+
+        size = sum(map(len, self._catalogue([0] * len(self._sources), lambda _: NO_SHA256)))
+        sums_size = sum(len(ondisc.sums_line(path, NO_SHA256)) for path, _ in summed)
+        return (
+            Late(catalogue, self._own, size, rendered_catalogue),
+            Late((ondisc.SUMS,), self._own, sums_size, rendered_sums),
+        )
+
+    def _catalogue(self, sectors: Sequence[int], sha256: Callable[[int], str]) -> Iterator[bytes]:
+        placed = [source.placed for source in self._sources]
+        return ondisc.catalogue_json(self._header(), placed, sectors, sha256)
 
     def _header(self) -> dict[str, Any]:
         segment = self._selection.segment
@@ -178,10 +252,16 @@ class DiscTree:
             "segment_size": segment.capacity,
         }
 
-    def _text(self, path: DiscPath, text: bytes) -> File:
-        self._sha256[path] = hashlib.sha256(text).hexdigest()
-        return self._late(path, len(text), lambda: text)
 
-    def _late(self, path: DiscPath, size: int, render: Callable[[], bytes]) -> File:
-        iso_name = _ISO_NAMES.get(path[0], "") if len(path) == 1 else ""
-        return File((path,), size, self._own, lambda: io.BytesIO(render()), iso_name)
+def _empty_files(nodes: Iterable[FileNode], assembly: Assembly) -> list[File]:
+    empty = sorted((node.node for node in nodes if node.size == 0), key=lambda node: node.path)
+    inodes = _inodes((node.ino, assembly.files[node.path, 0], node.attributes) for node in empty)
+    return [File((inode,), 0, tuple) for inode in inodes]
+
+
+def _inodes(names: Iterable[tuple[int, DiscPath, Attributes]]) -> tuple[Inode, ...]:
+    """Names by inode number, in order."""
+    found: dict[int, tuple[list[DiscPath], Attributes]] = {}
+    for ino, path, attributes in names:
+        found.setdefault(ino, ([], attributes))[0].append(path)
+    return tuple(Inode(tuple(paths), attributes) for paths, attributes in found.values())

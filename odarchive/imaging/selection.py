@@ -144,7 +144,7 @@ class Selection:
 def select_segment(connection: Connection, segment: Planned) -> Selection:
     """Read everything about a segment."""
     directories = plans.directories(connection)
-    paths = _paths(directories)
+    paths = directory_paths(directories)
     names: dict[ContentId, list[Name]] = {}
     for name in plans.names_on(connection, segment.id):
         if name.content is not None and name.parent in paths:
@@ -167,7 +167,7 @@ def _planned(names: list[Name], created_ns: int) -> list[Name]:
     return [name for name in names if name.scanned_ns <= created_ns] or names[:1]
 
 
-def _paths(directories: Mapping[Ino, Name]) -> dict[Ino, SourcePath]:
+def directory_paths(directories: Mapping[Ino, Name]) -> dict[Ino, SourcePath]:
     """Paths of directories from the root on; the root's is empty."""
     paths: dict[Ino, SourcePath] = {ROOT_INO: ()}
     for ino in directories:

@@ -102,7 +102,7 @@ def test_a_file_above_the_medium_is_split(catalogue, source):
     (source / "big").write_bytes(os.urandom(3_000_000))
     plant(catalogue, source)
     result = make_plan(catalogue, MEDIUM)
-    assert len(result.segments) == 3
+    assert len(result.segments) == 4
     assert result.new_bytes == 3_000_000
     assert pieces_cover_everything(catalogue)
 

@@ -22,7 +22,7 @@ from odarchive.image.bridge.sectors import (
     RESERVE_SEQUENCE,
 )
 from odarchive.image.bridge.sink import ByteWriter, Sink
-from odarchive.image.bridge.tree import DIRECTORY, FILE, ROOT, NodeId
+from odarchive.image.bridge.tree import DIRECTORY, FILE, ROOT
 from odarchive.image.bridge.udf_nodes import FIRST_UNIQUE_ID
 
 S = TypeVar("S")

@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odarchive.image import costs
-from odarchive.image.names import disc_names, identifier_size, part_name, readable_size
+from odarchive.image.bridge import ROOT, Content, Identity, Meta, Tree, VolumeInfo, layout
+from odarchive.image.bridge.names import cs0
+from odarchive.image.names import disc_names, identifier_size, part_name, readable_size, why_mapped
 from odarchive.image.ondisc import entry_line, sums_line
 
 NAMES = st.binary(min_size=1, max_size=255).filter(lambda name: b"/" not in name and b"\0" not in name)
@@ -13,13 +15,6 @@ TEXTS = st.text(min_size=1, max_size=120).map(lambda text: text.replace("/", "")
 ANY = st.one_of(NAMES, TEXTS.filter(bool).filter(lambda t: t.isprintable()).map(str.encode)).filter(
     lambda n: len(n) < 256
 )
-
-
-def raw(name):
-    try:
-        return name.encode("latin-1")
-    except UnicodeEncodeError:
-        return name.encode("utf-16-be")
 
 
 @pytest.mark.parametrize(
@@ -43,16 +38,19 @@ def test_what_udf_can_hold_stays(name):
 @pytest.mark.parametrize(
     "name", [b"\xff\xfe", b"x" * 254, ("日" * 85).encode() + b"\xff", b"caf\xe9.txt", b"\xed\xa0\x80"]
 )
-def test_what_udf_cannot_hold_is_mapped_readably(name):
+def test_what_a_disc_cannot_hold_is_mapped_readably(name):
     found = disc_names([name])[name]
     assert found[-9] == "~"
-    assert len(raw(found)) <= (253 if found.isascii() else 252)
+    assert why_mapped(found.encode()) is None
 
 
-def test_siblings_with_equal_raw_bytes_are_told_apart():
-    names = disc_names([b"AB", "䅂".encode()])
-    assert names[b"AB"] == "AB"
-    assert names["䅂".encode()].startswith("䅂~")
+def test_names_stand_as_they_are_in_both_views_of_an_image():
+    """The writer's own mapping is never needed: all texts on the disc speak of names that both views show."""
+    tree = Tree(Meta(0o755, 0, 0, 0))
+    for name in disc_names([b"\xff", b"x" * 254, b"x" * 255, b"AB", "䅂".encode(), "é".encode() * 127]).values():
+        tree.add_file(ROOT, name.encode(), Meta(0o644, 0, 0, 0), Content(0, None))
+    identity = Identity("A", "0" * 16, "A", 0)
+    assert layout(tree, VolumeInfo(identity)).name_map() == []
 
 
 def test_a_file_called_like_a_mapped_name_keeps_it():
@@ -67,11 +65,12 @@ def test_a_file_called_like_a_mapped_name_keeps_it():
 def test_names_are_unique_legal_and_independent_of_order(names):
     found = disc_names(names)
     assert set(found) == set(names)
-    assert len({raw(name) for name in found.values()}) == len(names)
+    assert len(set(found.values())) == len(names)
     assert disc_names(list(reversed(names))) == found
     for name, text in found.items():
-        assert 0 < len(raw(text)) <= 253
-        assert len(raw(text)) + 1 <= identifier_size(name)
+        assert why_mapped(text.encode()) is None
+        assert len(cs0(text)) <= identifier_size(name)
+        assert len(text.encode()) <= readable_size(name)
 
 
 @given(ANY)
