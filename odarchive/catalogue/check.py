@@ -15,6 +15,7 @@ from odarchive.catalogue.database import Catalogue, driver
 from odarchive.catalogue.rules import RULES, Rule
 from odarchive.catalogue.shown import differences
 from odarchive.catalogue.sources import printable
+from odarchive.catalogue.words import missing
 
 LISTED = 50
 """Violations of one rule that are told one by one."""
@@ -46,7 +47,7 @@ def _all(connection: Connection) -> list[Violation]:
     found = _few("reference", _references(connection))
     for rule in RULES:
         found += _few(rule.name, _answers(connection, rule))
-    return found + _few("shown", _shown(connection))
+    return found + _few("shown", _shown(connection)) + _few("words", _words(connection))
 
 
 def _few(rule: str, details: Iterator[str]) -> list[Violation]:
@@ -81,3 +82,8 @@ def _shown(connection: Connection) -> Iterator[str]:
     for parent, name, since, wanted in differences(driver(connection)):
         state = "hidden but should be in the mount" if wanted else "in the mount but should be hidden"
         yield f"entry {parent}/{printable(name)} since {since} is {state}"
+
+
+def _words(connection: Connection) -> Iterator[str]:
+    for ino, word in missing(driver(connection)):
+        yield f"inode {ino} has a name with the word {word!r}, which the index of names does not lead to"

@@ -14,11 +14,14 @@ Concurrency: one Recorder per scan, one thread. Reads see what was flushed; ever
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from stat import S_ISDIR
 from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from odarchive.catalogue import words as search
 from odarchive.catalogue.database import Catalogue, driver
+from odarchive.digest import content_digest
 from odarchive.errors import OdarchiveError
 from odarchive.model import Ino, SnapshotId
 
@@ -34,10 +37,12 @@ CURRENT = f"({COMPLETE} AND (until IS NULL OR until IN {INCOMPLETE}))"
 BATCH = 4_000
 """Rows per transaction: about 40 ms of holding the write lock."""
 INO_BLOCK = 4_096
+XATTRS_KEY = 16
+"""Bytes of the key of a set of extended attributes."""
 
 
 class Version(NamedTuple):
-    """One version of a name, columns as in ``entry``. ``version[3:12]`` is its state, ``[7:]`` what stat tells."""
+    """One version of a name, columns as in ``entry``. ``version[3:13]`` is its state, ``[8:]`` what stat tells."""
 
     name: bytes
     since: int
@@ -46,6 +51,7 @@ class Version(NamedTuple):
     nlink: int
     content: int | None
     target: bytes | None
+    xattrs: bytes | None
     mode: int
     uid: int
     gid: int
@@ -58,12 +64,12 @@ class Version(NamedTuple):
     @property
     def state(self) -> tuple[object, ...]:
         """What makes a new version when it differs: everything but validity and hints."""
-        return self[3:12]
+        return self[3:13]
 
     @property
     def hints(self) -> tuple[int, int, int]:
         """What only tells the next scan whether to read again."""
-        return self[12:15]
+        return self[13:16]
 
 
 _COLUMNS = ", ".join(Version._fields)
@@ -72,9 +78,9 @@ _MINE = "parent = ? AND (since = ? OR until IS NULL OR until = ?)"
 _CHILDREN = f"SELECT {_COLUMNS} FROM entry WHERE {_MINE} ORDER BY name, since"
 _NAME = f"SELECT {_COLUMNS} FROM entry WHERE {_MINE} AND name = ? ORDER BY since"
 _PUT = (
-    "INSERT OR REPLACE INTO entry (parent, name, since, ino, nlink, content, target, mode, uid, gid, size, mtime_ns,"
-    " ctime_ns, src_dev, src_ino)"
-    " VALUES (?, ?, ?, ?, ?, coalesce(?, (SELECT id FROM content WHERE digest = ?)), ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO entry (parent, name, since, ino, nlink, content, target, xattrs, mode, uid, gid, size,"
+    " mtime_ns, ctime_ns, src_dev, src_ino)"
+    " VALUES (?, ?, ?, ?, ?, coalesce(?, (SELECT id FROM content WHERE digest = ?)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _CLOSE = "UPDATE entry SET until = ? WHERE parent = ? AND name = ? AND since = ?"
 _DROP = "DELETE FROM entry WHERE parent = ? AND name = ? AND since = ?"
@@ -104,6 +110,10 @@ class Recorder:
         self._drops: list[tuple[int, bytes, int]] = []
         self._refreshes: list[tuple[int, int, int, int, bytes, int]] = []
         self._problems: list[tuple[int, bytes, str]] = []
+        self._words: list[tuple[int, str]] = []
+        self._aliases: list[tuple[int, str]] = []
+        self._sets: dict[bytes, bytes] = {}
+        self._holes: list[tuple[bytes, bytes]] = []
         self._waiting = 0
         self._next_ino = self._last_ino = 0
 
@@ -141,10 +151,21 @@ class Recorder:
         self._next_ino += 1
         return Ino(self._next_ino - 1)
 
-    def put(self, parent: int, version: Version, digest: bytes | None) -> None:
-        """Record a pending version; ``digest`` names a content that is not in the catalogue yet."""
+    def put(self, parent: int, version: Version, digest: bytes | None, *, named: bool = False) -> None:
+        """Record a pending version.
+
+        Args:
+            parent: ino of its directory.
+            version: the version.
+            digest: names a content that is not in the catalogue yet.
+            named: whether another version of this name has this ino, so that the name can be searched already.
+        """
         if digest is not None:
             self._contents.append((digest, version.size))
+        if not named:
+            several = version.nlink > 1 and not S_ISDIR(version.mode)
+            words = self._aliases if several else self._words
+            words.append((version.ino, version.name.decode("utf-8", "replace")))
         self._puts.append((parent, version.name, self.snapshot, *version[3:6], digest, *version[6:]))
         self._count()
 
@@ -173,6 +194,16 @@ class Recorder:
         self._problems.append((self.snapshot, path, reason))
         self._count()
 
+    def keep_xattrs(self, data: bytes) -> bytes:
+        """Record a set of extended attributes; returns its key."""
+        key = content_digest(data)[:XATTRS_KEY]
+        self._sets[key] = data
+        return key
+
+    def keep_holes(self, digest: bytes, data: bytes) -> None:
+        """Record the holes of a content that is in the catalogue or in this batch."""
+        self._holes.append((data, digest))
+
     def _count(self) -> None:
         self._waiting += 1
         if self._waiting >= self._batch:
@@ -189,6 +220,8 @@ class Recorder:
         self._waiting = 0
         for waiting in (self._contents, self._puts, self._closes, self._drops, self._refreshes, self._problems):
             waiting.clear()
+        for more in (self._words, self._aliases, self._sets, self._holes):
+            more.clear()
 
     def break_off(self) -> None:
         """Keep what was read and say that it does not count.
@@ -215,4 +248,7 @@ class Recorder:
         raw.executemany(_CLOSE, self._closes)
         raw.executemany(_REFRESH, self._refreshes)
         raw.executemany("INSERT INTO problem (snapshot, path, reason) VALUES (?, ?, ?)", self._problems)
+        raw.executemany("INSERT OR IGNORE INTO xattrs VALUES (?, ?)", self._sets.items())
+        raw.executemany("INSERT OR IGNORE INTO holes SELECT id, ? FROM content WHERE digest = ?", self._holes)
+        search.add(raw, self._words, self._aliases)
         return new

@@ -22,8 +22,8 @@ class LinkBook:
         for statement in (
             "PRAGMA journal_mode = OFF",
             f"PRAGMA cache_size = -{_CACHE_KIB}",
-            "CREATE TABLE inode (dev, src, digest, ino INTEGER UNIQUE, nlink, content, target, mode, uid, gid, size,"
-            " mtime_ns, ctime_ns, src_dev, src_ino, PRIMARY KEY (dev, src)) WITHOUT ROWID",
+            "CREATE TABLE inode (dev, src, digest, ino INTEGER UNIQUE, nlink, content, target, xattrs, mode, uid, gid,"
+            " size, mtime_ns, ctime_ns, src_dev, src_ino, PRIMARY KEY (dev, src)) WITHOUT ROWID",
             "CREATE TABLE member (parent, name, ino INTEGER, nlink, PRIMARY KEY (parent, name)) WITHOUT ROWID",
             "BEGIN",
         ):

@@ -125,6 +125,8 @@ class SnapshotInfo:
     size: int
     new_bytes: int
     problems: int
+    forgotten: bool = False
+    """Nobody wants to see it in lists."""
 
 
 def resolve(connection: Connection, path: bytes, snapshot: SnapshotId | None = None) -> Listed:
@@ -218,11 +220,13 @@ def snapshots(connection: Connection) -> list[SnapshotInfo]:
     """Every scan, oldest first."""
     rows = connection.execute(
         text(
-            "SELECT snapshot.id, name, path, state, started_ns, finished_ns, files, bytes, new_bytes, problems"
+            "SELECT snapshot.id, name, path, state, started_ns, finished_ns, files, bytes, new_bytes, problems,"
+            " forgotten_ns IS NOT NULL"
             " FROM snapshot JOIN source ON source.id = snapshot.source ORDER BY snapshot.id"
         )
     )
-    return [SnapshotInfo(*row) for row in rows]
+    values: Iterator[tuple[Any, ...]] = (tuple(row) for row in rows)
+    return [SnapshotInfo(*line) for line in values]
 
 
 def problems(connection: Connection, snapshot: SnapshotId) -> list[tuple[bytes, str]]:

@@ -56,6 +56,7 @@ snapshot = Table(
     Column("bytes", BigInteger, nullable=False, server_default="0", comment="their sizes added up"),
     Column("new_bytes", BigInteger, nullable=False, server_default="0", comment="bytes of contents first seen here"),
     Column("problems", BigInteger, nullable=False, server_default="0", comment="rows in `problem`"),
+    Column("forgotten_ns", BigInteger, comment="since when nobody wants to see it any more; NULL: it is listed"),
     comment="one scan of one source",
 )
 
@@ -131,12 +132,65 @@ entry = Table(
         server_default="0",
         comment="1: this version is in the mount. Derived (publish), stored so that lookups need one probe",
     ),
+    Column("xattrs", LargeBinary, comment="key in `xattrs`; NULL: it has no extended attributes, ACLs included"),
     Index("entry_ino", "ino"),
     Index("entry_content", "content", sqlite_where=text("content IS NOT NULL")),
     Index("entry_carrier", "carrier", sqlite_where=text("content IS NULL")),
     sqlite_with_rowid=False,
     comment="names in trees, each valid for a range of snapshots of its source",
 )
+
+xattrs = Table(
+    "xattrs",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, comment="first 16 bytes of the BLAKE3 of `data`"),
+    Column(
+        "data",
+        LargeBinary,
+        nullable=False,
+        comment="by name: length of name (2 bytes), of value (4), name, value; big-endian. ACLs are attributes too",
+    ),
+    sqlite_with_rowid=False,
+    comment="sets of extended attributes; most files that have any share a few sets",
+)
+
+holes = Table(
+    "holes",
+    metadata,
+    Column("content", BigId, ForeignKey("content.id"), primary_key=True, autoincrement=False),
+    Column(
+        "data",
+        LargeBinary,
+        nullable=False,
+        comment="(start, length) of each hole, 8 bytes each, big-endian, ascending; all of them read as zeros",
+    ),
+    comment="contents that were sparse in their source when they were first read",
+)
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("source", BigId, ForeignKey("source.id"), primary_key=True, autoincrement=False),
+    Column("path", LargeBinary, primary_key=True, comment="relative to the source; scans leave it out"),
+    Column("at_ns", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    comment="names that are hidden although their source may have them",
+)
+
+name_alias = Table(
+    "name_alias",
+    metadata,
+    Column("id", BigId, primary_key=True, comment="`name_words` knows this name by -id"),
+    Column("ino", BigId, nullable=False, comment="the inode it is a name of"),
+    comment="names of inodes that have, or had, several",
+)
+
+WORDS = "name_words"
+"""The full-text index of names: rowid is the inode number (or the negative ``name_alias.id``), the text is the name.
+
+No table of this metadata, because SQLAlchemy knows no virtual tables: made by migration 0003. Append-only: it keeps
+names that are gone, as the history does; what it finds is looked up in ``entry`` before it is believed.
+"""
 
 segment = Table(
     "segment",
@@ -289,6 +343,7 @@ counter = Table(
 )
 
 __all__ = [
+    "WORDS",
     "archive",
     "content",
     "counter",
@@ -296,10 +351,13 @@ __all__ = [
     "drive",
     "entry",
     "event",
+    "forgotten",
+    "holes",
     "job",
     "machine",
     "metadata",
     "motion",
+    "name_alias",
     "piece",
     "problem",
     "segment",
@@ -308,4 +366,5 @@ __all__ = [
     "source",
     "station",
     "whereabouts",
+    "xattrs",
 ]

@@ -35,15 +35,20 @@ class _Widths:
 @click.command()
 @click.argument("path", type=BytesPath(), default="")
 @click.option("--long", "-l", "details", is_flag=True, help="Mode, links, owner, size and time, too.")
+@click.option("--snapshot", "-s", metavar="N", help="As that snapshot left it: a number, last, or last-1.")
 @common_options()
 @click.pass_obj
-def ls(settings: Settings, path: bytes, details: bool) -> None:
+def ls(settings: Settings, path: bytes, details: bool, snapshot: str | None) -> None:
     """List PATH (below the root of the mount). What is on no verified disc yet is marked with `*`."""
-    from odarchive.catalogue import lookup  # noqa: PLC0415
+    from odarchive.catalogue import history, lookup  # noqa: PLC0415
 
     archive = open_archive(settings.root())
     with archive.catalogue.read() as connection:
-        entries = lookup.ls(connection, path)
+        number = None
+        if snapshot is not None:
+            (number,) = history.latest(connection, [snapshot])
+            history.require(connection, number)
+        entries = lookup.ls(connection, path, number)
     if settings.json:
         output.document({**output.named("path", path), "entries": [_document(entry) for entry in entries]})
         return

@@ -60,7 +60,7 @@ def as_it_was(rows: Rows, now: tuple[int, ...], nlink: int) -> bool:
     return (
         base is not None
         and pending is None
-        and base[7:] == now
+        and base[8:] == now
         and nlink == 1
         and base.nlink == 1
         and base.until is None
@@ -68,7 +68,7 @@ def as_it_was(rows: Rows, now: tuple[int, ...], nlink: int) -> bool:
 
 
 def facts(stat: os.stat_result, size: int) -> tuple[int, int, int, int, int, int, int, int]:
-    """mode, uid, gid, size, mtime, ctime, dev, ino as ``Version[7:]`` holds them.
+    """mode, uid, gid, size, mtime, ctime, dev, ino as ``Version[8:]`` holds them.
 
     Numbers are brought into the 64 signed bits a database has: inode numbers of some network file systems use the top
     bit (they keep their identity), file times past the year 2262 do not fit (they become the last instant that does).

@@ -71,7 +71,7 @@ class Leaves:
         """``may_keep``: whether the number of the pending row may be used."""
         base, pending = rows
         digest = content = target = None
-        known = next((row for row in (pending, base) if row is not None and unchanged(row, now[7:])), None)
+        known = next((row for row in (pending, base) if row is not None and unchanged(row, now[8:])), None)
         if known is not None:
             content, target = known.content, known.target
         elif S_ISLNK(now.mode):
@@ -80,8 +80,8 @@ class Leaves:
         elif stat.st_size > 0:
             read_ns = self._clock()
             digest, stat = digest_of(folder, now.name, stat, self._progress)
-            now = Version._make((*now[:7], *facts(stat, stat.st_size)))
-            if too_fresh(now[7:], read_ns):
+            now = Version._make((*now[:8], *facts(stat, stat.st_size)))
+            if too_fresh(now[8:], read_ns):
                 now = now._replace(src_ino=0)
             content = self._recorder.content_id(digest) if base is not None or pending is not None else None
         fresh = digest is not None and content is None

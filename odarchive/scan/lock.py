@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from odarchive.errors import Locked
+from odarchive.model import SourceId
 
 
 @contextmanager
@@ -44,3 +45,15 @@ def _is(fd: int, path: Path) -> bool:
         return False
     ours = os.fstat(fd)
     return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+
+
+@contextmanager
+def scanning(catalogue: Path, source: SourceId, what: str) -> Iterator[None]:
+    """Hold the lock that a scan of the source holds.
+
+    Raises:
+        Locked: somebody has it. ``what`` is the source's path, or a path in it, for the message.
+    """
+    lock = catalogue.with_name(f"{catalogue.name}-scan-{source}.lock")
+    with held(lock, f"{what} is being scanned by another process"):
+        yield

@@ -19,6 +19,8 @@ class Options:
     """Do not enter other file systems that are mounted inside; their mount points are archived as empty directories."""
     avoid: tuple[bytes, ...] = ()
     """Directories that are not archived wherever they turn up: staging, cache. The catalogue's own always is one."""
+    forgotten: frozenset[bytes] = frozenset()
+    """Paths relative to the source that are left out without a word, with all below them."""
     allow_empty: bool = False
     """Believe a source that became empty and lies on another device than before (usually a drive not mounted)."""
     batch: int = BATCH

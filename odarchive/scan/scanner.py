@@ -7,16 +7,18 @@ the source goes on in it and reads no file again that did not change.
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from odarchive.catalogue import sources
 from odarchive.catalogue.database import Catalogue
 from odarchive.catalogue.entries import Recorder
+from odarchive.catalogue.forget import forgotten_paths
 from odarchive.catalogue.hardlinks import LinkBook
 from odarchive.catalogue.sources import Seen, Source, printable
 from odarchive.errors import OdarchiveError, SourceMissing
 from odarchive.model import SnapshotId
-from odarchive.scan.lock import held
+from odarchive.scan.lock import scanning
 from odarchive.scan.report import Options, ScanProgress, ScanResult
 from odarchive.scan.tree import Tree
 from odarchive.scan.walk import Walk
@@ -52,8 +54,7 @@ def scan(
         with catalogue.write() as connection:
             default = os.path.basename(given) or b"root"
             source = sources.claim(connection, tree.path, name, default, options.clock())
-        lock = catalogue.path.with_name(f"{catalogue.path.name}-scan-{source.id}.lock")
-        stack.enter_context(held(lock, f"{printable(source.path)} is being scanned by another process"))
+        stack.enter_context(scanning(catalogue.path, source.id, printable(source.path)))
         with catalogue.write() as connection:
             snapshot = sources.begin(connection, source.id, options.clock())
         return _record(catalogue, source, snapshot, tree, _Run(progress, options))
@@ -87,6 +88,9 @@ def _refuse_own_folder(catalogue: Catalogue, tree: Tree) -> None:
 
 def _record(catalogue: Catalogue, source: Source, snapshot: SnapshotId, tree: Tree, run: _Run) -> ScanResult:
     options = run.options
+    with catalogue.read() as connection:
+        hidden = forgotten_paths(connection, source.id) | options.forgotten
+    options = replace(options, forgotten=hidden)
     with catalogue.look() as look, LinkBook() as links:
         recorder = Recorder(catalogue, look, snapshot, options.batch)
         walk = Walk(tree, recorder, links, (os.fsencode(catalogue.path.parent), *options.avoid), options, run.progress)

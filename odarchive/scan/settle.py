@@ -34,12 +34,13 @@ class Settler:
         if base is not None and not fresh and base.state == version.state:
             self._restore(parent, base, pending)
             if base.hints != version.hints:
-                self._recorder.refresh(parent, Version._make((*base[:12], *version.hints)))
+                self._recorder.refresh(parent, Version._make((*base[:13], *version.hints)))
             return
         if base is not None and base.until is None:
             self._recorder.close(parent, base)
         if fresh or pending is None or pending[3:] != version[3:]:
-            self._recorder.put(parent, version, digest if fresh else None)
+            named = any(row is not None and row.ino == version.ino for row in rows)
+            self._recorder.put(parent, version, digest if fresh else None, named=named)
 
     def gone(self, parent: int, base: Version | None, pending: Version | None) -> None:
         """The name is no longer there, nor anything below it."""

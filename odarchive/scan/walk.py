@@ -30,8 +30,8 @@ PROGRESS_SECONDS = 0.2
 _SPECIAL = "neither file, directory nor symlink (socket, FIFO or device); it is not archived"
 
 _KEPT = "what the last scan recorded of it stays"
-_NEW = (0, None, 0, 0, None, None)
-"""since to target of a version that is still to be decided."""
+_NEW = (0, None, 0, 0, None, None, None)
+"""since to xattrs of a version that is still to be decided."""
 
 
 class _Folder(NamedTuple):
@@ -98,6 +98,8 @@ class Walk:
             return
         first = len(self._waiting)
         recorded = self._recorder.children(folder.ino) if folder.known else iter(())
+        if self._options.forgotten:
+            present = [name for name in present if _join(folder.path, name) not in self._options.forgotten]
         for name, there, rows in paired(present, recorded, self._recorder.snapshot):
             if there:
                 self._name(folder, fd, name, rows)

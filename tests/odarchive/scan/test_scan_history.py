@@ -112,7 +112,7 @@ def _die_scanning(catalogue, source, rng: random.Random) -> None:
 
 
 def version(name: bytes, since: int) -> Version:
-    return Version._make((name, since, None, *[0] * 12))
+    return Version._make((name, since, None, *[0] * 13))
 
 
 names = st.sets(st.binary(min_size=1, max_size=3), max_size=8)
