@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
-from odarchive.catalogue import schema
+from odarchive.catalogue import machine, schema
 from odarchive.errors import NotFound, OdarchiveError
 from odarchive.model import ContentId, Job, JobId, JobKind, JobState, SegmentId, SegmentState
 
@@ -134,6 +134,19 @@ def requeue(connection: Connection, state: JobState, *, now_ns: int) -> int:
     table = schema.job
     values = {"state": JobState.QUEUED, "updated_ns": now_ns, "step": ""}
     return connection.execute(update(table).where(table.c.state == state).values(values)).rowcount
+
+
+def burn_waits(connection: Connection) -> bool:
+    """Whether :func:`claim_burn` would find one, and nobody has stopped the queue."""
+    table = schema.job
+    query = select(table.c.id).where(table.c.kind == JobKind.BURN, table.c.state == JobState.QUEUED).limit(1)
+    return connection.scalar(query) is not None and not machine.paused(connection)
+
+
+def any_waits(connection: Connection) -> bool:
+    """Whether a job waits for something."""
+    query = select(schema.job.c.id).where(schema.job.c.state == JobState.WAITING).limit(1)
+    return connection.scalar(query) is not None
 
 
 def claim_burn(connection: Connection, *, now_ns: int) -> Job | None:

@@ -78,7 +78,9 @@ def _moved(connection: Connection, source: str, destination: str, now_ns: int) -
     if target is None:
         # The slot a disc came from keeps its belief while the disc is out: it is where the disc belongs.
         put_station(connection, destination, "full", home, now_ns=now_ns)
-    elif home is not None and home != target:
+    elif home is None:
+        put_slot(connection, target, SlotState.UNKNOWN, None, f"came from {source}", now_ns=now_ns)
+    elif home != target:
         _carry_belief(connection, home, target, now_ns)
 
 

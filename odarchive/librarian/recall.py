@@ -9,6 +9,8 @@ tried on another, and when no copy is left the want fails with the disc's name.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import trio
+
 from odarchive.cache import Filling
 from odarchive.catalogue import discs, jobs
 from odarchive.catalogue.database import Connection
@@ -23,6 +25,8 @@ from robot.errors import ReadFailed, RobotError, SourceEmpty
 from robot.ports import SECTOR
 
 CHUNK = 1 << 20
+MOMENT = 1.0
+"""Seconds until a disc that another drive has is asked for again."""
 
 
 @dataclass(slots=True)
@@ -35,8 +39,18 @@ class Partial:
 class Recaller:
     """Serves the demand, one disc at a time per bay. Shared by the bays; every await leaves it consistent."""
 
-    def __init__(self, room: Workroom, demand: Demand, others_wait: Callable[[Bay], bool]) -> None:
-        """``others_wait``: whether another disc is asked for and this bay is the one that should fetch it."""
+    def __init__(
+        self, room: Workroom, demand: Demand, others_wait: Callable[[Bay], bool], stuck: Callable[[int], str]
+    ) -> None:
+        """Begin with no content half brought.
+
+        Args:
+            room: the collaborators.
+            demand: what is asked for.
+            others_wait: whether another disc is asked for and this bay is the one that should fetch it.
+            stuck: the drive out of service that holds the disc of a slot, in words; empty if there is none.
+        """
+        self._stuck = stuck
         self._room = room
         self._demand = demand
         self._others_wait = others_wait
@@ -61,7 +75,10 @@ class Recaller:
         await self._read_ahead(bay, reader, segment, sector)
 
     async def _bring(self, bay: Bay, segment: SegmentId) -> Disc | None:
-        """A disc of the segment in the bay that some want has not failed on, or None after its wants were ended."""
+        """A disc of the segment in the bay that some want has not failed on.
+
+        None: its wants were ended, or they wait for a disc that another drive has.
+        """
         room = self._room
         reasons = []
         copies = await room.read(discs.readable_of, segment)
@@ -69,8 +86,15 @@ class Recaller:
             if not any(disc.id not in want.bad for want in self._demand.on(segment)):
                 reasons.append(f"disc {disc.label} cannot be read there")
                 continue
-            if disc.slot is None or disc.slot in room.claims - {bay.home}:
+            if disc.slot is None:
                 reasons.append(f"disc {disc.label} is not in a slot of the robot")
+                continue
+            if disc.slot in room.claims - {bay.home}:
+                stuck = self._stuck(disc.slot)
+                if not stuck:  # another drive has it and serves it, or is about to take it home
+                    await trio.sleep(MOMENT)
+                    return None
+                reasons.append(f"disc {disc.label} is in {stuck}")
                 continue
             found = await bay.load(disc.slot)
             if found.disc is not None and found.disc.id == disc.id:
@@ -108,8 +132,9 @@ class Recaller:
             return
         problem = ""
         try:
-            await self._copy(bay, reader, filling, extent)
-            del want.missing[extent.start]
+            await self._copy(bay, reader, filling, extent, lambda: want.ended)
+            if want.ended or want.missing.pop(extent.start, None) is None:
+                return  # another drive brought it or gave it up meanwhile
             if not want.missing:
                 await self._room.heavy(filling.check)
         except (ReadFailed, DamageFound) as error:
@@ -119,7 +144,7 @@ class Recaller:
             return
         if problem:
             await self._trouble(want, disc, problem)
-        elif not want.missing:
+        elif not want.missing and not want.ended:
             filling.admit()
             self._partial.pop(want.content, None)
             await self._room.write(_recalled, want, self._room.now_ns())
@@ -144,9 +169,13 @@ class Recaller:
         return partial.filling
 
     @staticmethod
-    async def _copy(bay: Bay, reader: SectorReader, filling: Filling, extent: Extent) -> None:
+    async def _copy(
+        bay: Bay, reader: SectorReader, filling: Filling, extent: Extent, needless: Callable[[], bool] = lambda: False
+    ) -> None:
         for offset in range(0, extent.length, CHUNK):
             data = await reader.read(extent.sector + offset // SECTOR, min(CHUNK, extent.length - offset))
+            if needless():
+                return
             filling.write(extent.start + offset, data)
             bay.advance(len(data))
 

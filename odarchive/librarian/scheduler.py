@@ -10,37 +10,49 @@ waiting bay work; a bay chooses and marks its target without an await in between
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 import trio
 
 from odarchive.cache import CacheOrder
-from odarchive.catalogue import discs, jobs
+from odarchive.catalogue import discs, jobs, machine
 from odarchive.errors import NoSpace, OdarchiveError, OperatorNeeded
 from odarchive.librarian.bay import BURN_LIMIT, Bay
 from odarchive.librarian.burn import burn_job, sweep_staging
 from odarchive.librarian.demand import Demand, Want, choose
+from odarchive.librarian.inventory import Inventory
 from odarchive.librarian.recall import Recaller
+from odarchive.librarian.stock import take_stock
 from odarchive.librarian.workroom import Workroom
-from odarchive.model import ContentId, Job, JobKind, JobState, SegmentId
-from robot.errors import BurnError, RobotError
+from odarchive.model import ContentId, Job, JobId, JobKind, JobState, SegmentId
+from robot.errors import BurnError, DriveError, RobotError
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0
 """Seconds after which a waiting job is tried again without anybody asking."""
+GLANCE = 300.0
+"""Seconds between two looks at a machine that nobody uses."""
+DRIVE_FAILURES = 3
+"""Failures in a row after which a drive is taken out of service until a person puts it back."""
 
 
 class Librarian:
     """Drives, demand and queue brought together."""
 
-    def __init__(self, room: Workroom) -> None:
+    def __init__(self, room: Workroom, *, patience: float = PATIENCE, glance: float = GLANCE) -> None:
+        """``patience``, ``glance``: as the constants, in seconds."""
         self.room = room
+        self._patience, self._glance = patience, glance
         self.bays = [Bay(room, drive) for drive in room.drives.values()]
         self.demand = Demand()
-        self._recaller = Recaller(room, self.demand, self._others_wait)
+        self._recaller = Recaller(room, self.demand, self._others_wait, self._stuck)
         self._targets: dict[Bay, SegmentId] = {}
         self._idle: list[Bay] = []
+        self._told: dict[JobId, str] = {}
+        self.inventory = Inventory(room)
+        self._ill: dict[Bay, RobotError | None] = {}
         self._last_read: dict[Bay, float] = {}
         self._changed = trio.Event()
 
@@ -115,8 +127,14 @@ class Librarian:
         for bay in self.bays:  # a burner of an earlier life finishes first: starting may open the tray it writes in
             await room.burner.wait_idle(bay.drive, timeout=BURN_LIMIT)
         await room.jukebox.start()
+        records = await room.read(machine.drives)
         for bay in self.bays:
-            await bay.adopt()
+            if (record := records.get(int(bay.number))) is not None and record.failures:
+                self._ill[bay] = None
+            try:
+                await bay.adopt()
+            except DriveError as error:  # the others go on
+                self._ill[bay] = error
         await room.write(jobs.requeue, JobState.RUNNING, now_ns=room.now_ns())
         await room.write(jobs.requeue, JobState.WAITING, now_ns=room.now_ns())
         await room.write(jobs.forget_old_recalls)
@@ -127,10 +145,15 @@ class Librarian:
                 self.demand.add(job.content, *facts, job.id, extents)
 
     async def _tend(self, bay: Bay) -> None:
+        if (ill := self._ill.get(bay)) is not None:
+            await self._recover_bay(bay, ill)
         while True:
             work = await self._next(bay)
             try:
                 await work()
+                if bay in self._ill:
+                    del self._ill[bay]
+                    await self.room.write(machine.drive_well, int(bay.number))
             except RobotError as error:
                 await self._recover_bay(bay, error)
             finally:
@@ -145,27 +168,54 @@ class Librarian:
         try:
             while True:
                 changed = self._changed
-                loaded = self._loaded(bay)
+                loaded = self._useful(bay)
                 segment = choose(self.demand, loaded, self._elsewhere(bay))
                 if segment is not None and (segment == loaded or self._mine(bay)):
                     if segment == loaded or not await self._held(bay):
                         self._targets[bay] = segment
                         return partial(self._serve, bay, segment)
                     continue
-                if segment is None and (job := await self.room.write(jobs.claim_burn, now_ns=self.room.now_ns())):
+                if segment is None and (job := await self._claim_burn()):
                     return partial(self._burn, bay, job)
+                if segment is None and (number := await self._to_look_into(bay)):
+                    return partial(self.inventory.look, bay, number)
                 if changed is self._changed:
                     await changed.wait()
         finally:
             self._idle.remove(bay)
 
+    async def _claim_burn(self) -> Job | None:
+        """The next burn, now running. Most of the time there is none: then nothing is written."""
+        if not await self.room.read(jobs.burn_waits):
+            return None
+        return await self.room.write(jobs.claim_burn, now_ns=self.room.now_ns())
+
+    async def _to_look_into(self, bay: Bay) -> int | None:
+        try:
+            return await self.inventory.choose(bay, self._last_read.get(bay, -1e9))
+        except RobotError as error:  # nobody asked for it: it can wait until the machine answers
+            log.info("no inventory now: %s", error)
+            return None
+
     def _loaded(self, bay: Bay) -> SegmentId | None:
         found = bay.found
         return found.disc.segment if found is not None and found.disc is not None else None
 
+    def _useful(self, bay: Bay) -> SegmentId | None:
+        """The segment of the disc in a bay, unless that very disc has failed everybody who wants it."""
+        segment, disc = self._loaded(bay), bay.disc
+        wants = [] if segment is None else self.demand.on(segment)
+        return None if wants and all(disc in want.bad for want in wants) else segment
+
+    def _stuck(self, slot: int) -> str:
+        for bay in self.bays:
+            if bay.home == slot and bay.activity.step.startswith("out of service"):
+                return f"drive {bay.number}, which is {bay.activity.step}"
+        return ""
+
     def _elsewhere(self, bay: Bay) -> set[SegmentId]:
         others = [other for other in self.bays if other is not bay]
-        held = {segment for other in others if (segment := self._loaded(other)) is not None and self._serves(other)}
+        held = {segment for other in others if (segment := self._useful(other)) is not None and self._serves(other)}
         return held | {segment for other, segment in self._targets.items() if other is not bay}
 
     def _serves(self, bay: Bay) -> bool:
@@ -214,27 +264,54 @@ class Librarian:
             await self._tell(job, JobState.FAILED, str(error))
 
     async def _tell(self, job: Job, state: JobState, why: str) -> None:
-        log.warning("job %s: %s", job.id, why)
         room = self.room
         await room.write(jobs.set_state, job.id, state, now_ns=room.now_ns(), why=why)
+        if self._told.get(job.id) == why:
+            return  # a person is told once
+        self._told[job.id] = why
+        log.warning("job %s: %s", job.id, why)
         await room.note("job-" + state.value, why, job=job.id)
 
     async def _recover_bay(self, bay: Bay, error: RobotError) -> None:
         """The machine failed: say so, then look at it until it can be looked at, without moving anything blindly."""
         log.error("drive %s: %s", bay.number, error)
         await self.room.note("robot", f"drive {bay.number}: {error}")
-        bay.doing(f"out of service: {error}")
         while True:
+            bay.doing(f"out of service: {error}")
+            if isinstance(error, DriveError):
+                await self._quarantined(bay, error)
             try:
                 await self.room.jukebox.start()
                 await bay.adopt()
             except RobotError as again:
+                if str(again) != str(error):
+                    await self.room.note("robot", f"drive {bay.number}: {again}")
+                error = again
                 bay.doing(f"out of service: {again}")
-                await trio.sleep(PATIENCE)
+                await trio.sleep(self._patience)
             else:
                 return
 
+    async def _quarantined(self, bay: Bay, error: DriveError) -> None:
+        """A drive that failed again and again is left alone until a person puts it back into service."""
+        room, number = self.room, int(bay.number)
+        self._ill[bay] = error
+        if await room.write(machine.drive_failed, number) >= DRIVE_FAILURES:
+            await room.write(machine.quarantine, number, str(error))
+            await room.note("quarantine", f"drive {number} failed {DRIVE_FAILURES} times in a row: {error}")
+        while (record := (await room.read(machine.drives)).get(number)) is not None and record.why:
+            bay.doing(f"out of service: {record.why}; look at it, then: odarchive drive release {number}")
+            await self._changed.wait()
+
     async def _retry_waiting(self) -> None:
+        glance = 0.0
         while True:
-            await trio.sleep(PATIENCE)
-            await self.look_again()
+            await trio.sleep(self._patience)
+            glance += self._patience
+            if await self.room.read(jobs.any_waits):
+                await self.look_again()
+            if glance >= self._glance:
+                glance = 0.0
+                with suppress(RobotError):  # whoever needs the machine tells it
+                    await take_stock(self.room)
+                self.wake()
