@@ -1,4 +1,4 @@
-"""Config to objects: the only module that names concrete drivers and puts the parts together.
+"""Config to objects: with ``drivers`` the only module that names concrete drivers and puts the parts together.
 
 Everything is complete when constructed. Not for rules of any kind.
 """
@@ -19,13 +19,13 @@ from odarchive import config as configuration
 from odarchive.cache import Cache
 from odarchive.catalogue import archive
 from odarchive.catalogue.database import Catalogue
-from odarchive.config import Config, DriveConfig
-from odarchive.errors import ConfigError, Locked, MountFailed, NoSpace, OdarchiveError, RobotTrouble
+from odarchive.config import Config
+from odarchive.drivers import address, open_changer, open_drives
+from odarchive.errors import Locked, MountFailed, NoSpace, OdarchiveError, RobotTrouble
 from odarchive.librarian.journal import CatalogueJournal
 from odarchive.librarian.workroom import Threads, Workroom
 from odarchive.mount.manner import MountManner
 from robot.errors import RobotError
-from robot.ports import Changer, Drive, DriveId
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ async def _serve(config: Config, catalogue: Catalogue) -> None:
                 await nursery.start(librarian.run)
             except RobotError as error:
                 raise RobotTrouble(
-                    f"the robot ({config.robot.driver} on {config.robot.port}) failed at start: {error}; "
+                    f"the robot ({address(config.robot)}) failed at start: {error}; "
                     "check that it is on and connected, then try again"
                 ) from error
             await nursery.start(serve_http, librarian, config.socket)
@@ -149,6 +149,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
     """The librarian's collaborators, with the line to the robot open.
 
     Raises:
+        ConfigError: the robot's configuration is wrong.
         RobotTrouble: the port cannot be opened.
         NoSpace: the cache cannot be made.
     """
@@ -156,7 +157,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
     from robot.jukebox import Jukebox  # noqa: PLC0415
 
     database = Threads(1)
-    drives = {DriveId(number): _drive(DriveId(number), drive) for number, drive in enumerate(config.drives)}
+    drives = open_drives(config)
     try:
         config.staging.mkdir(parents=True, exist_ok=True)
         cache = Cache(config.cache, config.cache_bytes)
@@ -164,7 +165,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
         raise NoSpace(f"staging or cache cannot be made: {error}") from error
     locks = config.root / "run"
     locks.mkdir(exist_ok=True)
-    changer = _changer(config)
+    changer = open_changer(config, drives)
     try:
         journal = CatalogueJournal(catalogue, database, time.time_ns)
         with catalogue.read() as connection:
@@ -182,36 +183,6 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
     finally:
         with trio.move_on_after(5, shield=True):
             await changer.aclose()
-
-
-def _drive(number: DriveId, drive: DriveConfig) -> Drive:
-    from robot.drives.file import FileDrive  # noqa: PLC0415
-    from robot.drives.sr import SrDrive  # noqa: PLC0415
-
-    match drive.kind:
-        case "file":
-            return FileDrive(number, Path(drive.path))
-        case "sr":
-            return SrDrive(number, drive.path)
-        case _:
-            raise ConfigError(f"drive {number}: unknown kind {drive.kind!r}; known: sr, file")
-
-
-def _changer(config: Config) -> Changer:
-    from robot.changers.odjp import OdjpChanger  # noqa: PLC0415
-    from robot.transport import ReopeningStream, SerialStream  # noqa: PLC0415
-
-    robot = config.robot
-    if robot.driver == "none":
-        raise ConfigError(
-            f"{config.root / configuration.FILE_NAME}: no robot is configured; set [robot] driver and port"
-        )
-    if robot.driver != "odjp":
-        raise ConfigError(f"[robot] driver = {robot.driver!r} is not known; known: odjp")
-    try:
-        return OdjpChanger(ReopeningStream(lambda: SerialStream(robot.port, robot.baud)))
-    except RobotError as error:
-        raise RobotTrouble(f"the robot's port cannot be used: {error}; check cable and [robot] port") from error
 
 
 def mount(root: Path, mountpoint: Path, manner: MountManner, *, ready: Callable[[], None]) -> None:

@@ -18,13 +18,58 @@ FILE_NAME = "archive.toml"
 
 @dataclass(frozen=True, slots=True)
 class RobotConfig:
-    """Which changer driver to use and how to reach the machine."""
+    """Which changer driver to use and how to reach the machine. Which keys a driver reads: ``DRIVERS``."""
 
     driver: str = "none"
     port: str = ""
-    baud: int = 115_200
+    """A serial port; for ``manual`` the person's terminal, empty: the one the librarian was started on."""
+    baud: int = 0
+    """0: what the machine's protocol says."""
     parking: int = 0
     """Slot kept free for a disc found in the picker; people never put discs there. 0: none is reserved."""
+    device: str = ""
+    """The changer's SCSI generic device, or the first argument of a changer script."""
+    program: tuple[str, ...] = ("mtx",)
+    altres: bool = False
+    barcodes: bool = True
+    script: tuple[str, ...] = ()
+    """How to call the changer script."""
+    tray_by_host: bool = True
+    """False: the script opens and closes trays itself."""
+    slots: int = 0
+    """Numbered places of a person's shelf."""
+    mailslots: int = 0
+    patience: float = 86_400.0
+    """Seconds a person is given to answer."""
+    get_first: bool = False
+    bins: tuple[str, ...] = ("input", "output", "reject")
+    """What the robot's bins are for, from bin 1."""
+    calibration: str = ""
+    """The robot's calibration file; empty: its defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What there is to say of a driver in ``[robot]``: keys it cannot do without, keys it can."""
+
+    machine: str
+    needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+
+
+DRIVERS: Mapping[str, Driver] = {
+    "none": Driver("no robot"),
+    "odjp": Driver("a home-built jukebox that speaks the open line protocol", ("port",), ("baud",)),
+    "mtx": Driver("a SCSI medium changer", ("device",), ("program", "altres", "barcodes")),
+    "script": Driver(
+        "any machine with a Bareos or Bacula changer script", ("script", "device"), ("mailslots", "tray_by_host")
+    ),
+    "manual": Driver("a person at a terminal", ("slots",), ("port", "mailslots", "patience")),
+    "generic": Driver("a duplicator with the one-letter command set", ("port",), ("baud", "get_first")),
+    "ras13": Driver("a Rimage RAS-13 or DTP-4500", ("port",), ("baud", "bins")),
+    "odrobot": Driver("the MicroPython robot of this project's ancestor", ("port",), ("baud", "calibration")),
+}
+"""The drivers by name; ``odarchive.drivers`` builds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +105,16 @@ class Config:
         return self.root / "catalogue.db"
 
 
+_ROBOT_KEYS: Mapping[str, type | tuple[type, ...]] = {
+    "driver": str,
+    **dict.fromkeys(("port", "device", "calibration"), str),
+    **dict.fromkeys(("baud", "parking", "slots", "mailslots"), int),
+    **dict.fromkeys(("altres", "barcodes", "tray_by_host", "get_first"), bool),
+    **dict.fromkeys(("program", "script", "bins"), list),
+    "patience": (int, float),
+}
 _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
-    "robot": {"driver": str, "port": str, "baud": int, "parking": int},
+    "robot": _ROBOT_KEYS,
     "paths": {"staging": str, "cache": str, "socket": str},
     "cache": {"bytes": int, "read_ahead": int},
     "burn": {"copies": int},
@@ -115,11 +168,13 @@ def _section(path: Path, name: str, raw: object, keys: Mapping[str, type | tuple
     for key, value in raw.items():
         if key not in keys:
             raise ConfigError(f"{path}: [{name}] has no key {key!r}; known: {', '.join(keys)}")
-        if not isinstance(value, keys[key]) or isinstance(value, bool):
+        if not isinstance(value, keys[key]) or (isinstance(value, bool) and keys[key] is not bool):
             raise ConfigError(f"{path}: [{name}] {key} = {value!r} is of the wrong type")
+        if isinstance(value, list) and not (value and all(isinstance(word, str) for word in value)):
+            raise ConfigError(f'{path}: [{name}] {key} = {value!r}: write a list of words, such as ["a", "b"]')
         if isinstance(value, int | float) and value < 0:
             raise ConfigError(f"{path}: [{name}] {key} = {value} must not be negative")
-    return dict(raw)
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
 
 
 _DEFAULTS = Config(root=Path())

@@ -1,8 +1,10 @@
 """``odarchive init``: make an archive: a folder with ``archive.toml`` and an empty catalogue."""
 
 import json
+import shlex
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import click
 
 from odarchive.cli import output
 from odarchive.cli.settings import Settings, common_options
+from odarchive.config import DRIVERS
 from odarchive.errors import ConfigError, NoArchive, OdarchiveError
 
 _TOML = """\
@@ -17,11 +20,31 @@ _TOML = """\
 # Paths are relative to this folder. What is commented out shows the default.
 
 [robot]
-# The machine that moves the discs. none: no robot; odjp: the open line protocol for home-built jukeboxes.
+# The machine that moves the discs, and the settings each needs; how much of each is known: robot/MACHINES.md.
+#   none     no robot
+#   odjp     a home-built jukebox that speaks the open line protocol: port
+#   mtx      a SCSI medium changer: device
+#   script   any machine with a Bareos or Bacula changer script: script, device
+#   manual   a person, asked on the terminal of `odarchive serve`: slots
+#   generic  a duplicator with the one-letter command set: port
+#   ras13    a Rimage RAS-13 or DTP-4500: port
+#   odrobot  the MicroPython robot of this project's ancestor: port
 driver = {driver}
-# The serial port it is on; prefer a name that stays, such as /dev/serial/by-id/...
-port = {port}
-# baud = 115200
+{settings}# port = "/dev/serial/by-id/..."  # a serial port, by a name that stays; manual: another terminal than its own
+# baud = 0                     # bits a second on it; 0: what the machine's protocol says
+# parking = 0                  # a slot kept free for a disc found in the picker; 0: none
+# device = "/dev/sg3"          # mtx: the changer (better a name under /dev/tape/by-id); script: its first argument
+# program = ["mtx"]            # mtx: how to call it
+# altres = false               # mtx: ask for all elements at once, for machines that refuse anything else
+# barcodes = true              # mtx: ask for volume tags
+# script = ["/etc/bareos/mtx-changer"]
+# tray_by_host = true          # script: false if it opens and closes the drives' trays itself
+# slots = 50                   # manual: numbered places on the shelf
+# mailslots = 0                # manual, script: further places, for what comes in and goes out
+# patience = 86400             # manual: seconds a person is given to answer
+# get_first = false            # generic: send G before A, which some machines need
+# bins = ["input", "output", "reject"]  # ras13: what its bins are for, from bin 1
+# calibration = ""             # odrobot: its calibration file
 
 # One block for each drive of the robot, in the robot's order from drive 0.
 # kind: sr (a Linux optical drive, path = "/dev/sr0") or file (a simulated drive, path = its folder).
@@ -50,32 +73,55 @@ class NewArchive:
 
     root: Path
     driver: str
-    port: str
+    robot: Mapping[str, str | int | tuple[str, ...]]
+    """Further keys of ``[robot]``."""
     drives: tuple[tuple[str, str], ...]
     label: str
 
 
 @click.command()
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
-@click.option("--robot", "driver", type=click.Choice(["none", "odjp"]), default="none", help="The kind of robot.")
-@click.option("--port", default="", metavar="PATH", help="The robot's serial port.")
+@click.option("--robot", "driver", type=click.Choice(list(DRIVERS)), default="none", help="The kind of robot.")
+@click.option("--port", metavar="PATH", help="The robot's serial port (manual: the person's terminal).")
+@click.option("--device", metavar="PATH", help="mtx: the changer's SCSI device; script: its first argument.")
+@click.option("--program", metavar="COMMAND", help="mtx: how to call it, if not as mtx.")
+@click.option("--script", metavar="COMMAND", help="script: how to call the changer script.")
+@click.option("--slots", type=click.IntRange(1), metavar="N", help="manual: numbered places on the shelf.")
 @click.option("--drive", "drives", multiple=True, metavar="KIND:PATH", help="A drive, such as sr:/dev/sr0; repeat.")
 @click.option("--label", default="ODA", show_default=True, help="How the labels of all discs begin.")
 @common_options()
 @click.pass_obj
 def init(
-    settings: Settings, directory: Path | None, driver: str, port: str, drives: tuple[str, ...], label: str
+    settings: Settings, /, directory: Path | None, driver: str, drives: tuple[str, ...], label: str, **robot: str | int
 ) -> None:
     """Make a new archive in DIRECTORY (or in the folder that --archive names)."""
     root = (directory or settings.root()).absolute()
-    if driver != "none" and not port:
-        raise click.UsageError(f"--robot {driver} needs --port PATH, the serial port it is on")
-    identity = create(NewArchive(root, driver, port, tuple(map(_drive, drives)), label))
+    identity = create(NewArchive(root, driver, _robot(driver, robot), tuple(map(_drive, drives)), label))
     if settings.json:
         output.document({"archive": str(root), "uuid": identity})
         return
     output.line(f"archive made in {root}; its settings are in {root / 'archive.toml'}")
     output.hint(f"next: odarchive -a {root} scan PATH")
+
+
+def _robot(driver: str, given: Mapping[str, str | int | None]) -> dict[str, str | int | tuple[str, ...]]:
+    """The keys of ``[robot]`` that were given, checked against what the driver reads."""
+    kind = DRIVERS[driver]
+    set_ = {key: value for key, value in given.items() if value is not None and value != ""}
+    for key in kind.needs:
+        if key not in set_:
+            raise click.UsageError(f"--robot {driver} ({kind.machine}) needs --{key}")
+    for key in set_:
+        if key not in (*kind.needs, *kind.may):
+            raise click.UsageError(f"--{key} is not for --robot {driver}")
+    return {key: _words(key, value) if key in ("program", "script") else value for key, value in set_.items()}
+
+
+def _words(key: str, command: str | int) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(str(command)))
+    except ValueError as error:
+        raise click.UsageError(f"--{key} {command!r}: {error}") from None
 
 
 def _drive(text: str) -> tuple[str, str]:
@@ -114,7 +160,14 @@ def create(new: NewArchive) -> str:
 def _toml(new: NewArchive) -> str:
     blocks = [f"[[drive]]\nkind = {json.dumps(kind)}\npath = {_quoted(path)}\n" for kind, path in new.drives]
     drives = "\n".join(blocks) or '# [[drive]]\n# kind = "sr"\n# path = "/dev/sr0"\n'
-    return _TOML.format(driver=_quoted(new.driver), port=_quoted(new.port), drives=drives)
+    settings = "".join(f"{key} = {_value(value)}\n" for key, value in new.robot.items())
+    return _TOML.format(driver=_quoted(new.driver), settings=settings, drives=drives)
+
+
+def _value(value: str | int | tuple[str, ...]) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_quoted, value))}]"
+    return _quoted(value) if isinstance(value, str) else str(value)
 
 
 def _quoted(text: str) -> str:
