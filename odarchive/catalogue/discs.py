@@ -13,6 +13,8 @@ from odarchive.catalogue import motions, schema
 from odarchive.catalogue.publish import publish
 from odarchive.model import ContentId, DiscId, DiscState, Extent, SegmentId, SegmentState, SlotState
 
+_READABLE = (DiscState.VERIFIED, DiscState.SUSPECT, DiscState.MISSING)
+
 
 @dataclass(frozen=True, slots=True)
 class Disc:
@@ -146,6 +148,16 @@ def unsettled(connection: Connection) -> list[Disc]:
 def copies_of(connection: Connection, number: SegmentId) -> list[Disc]:
     """Verified discs of a segment, oldest first."""
     query = _discs().where(schema.disc.c.segment == number, schema.disc.c.state == DiscState.VERIFIED)
+    return [_disc(row) for row in connection.execute(query.order_by(schema.disc.c.id))]
+
+
+def missing(connection: Connection) -> list[Disc]:
+    """Discs that carry data (or may: attempts whose end is not known) of which nobody knows where they are."""
+    states = [state.value for state in (*_READABLE, DiscState.INTENDED, DiscState.WRITTEN)]
+    outside = select(schema.whereabouts.c.disc)
+    query = _discs().where(
+        schema.disc.c.state.in_(states), schema.slot.c.number.is_(None), schema.disc.c.id.not_in(outside)
+    )
     return [_disc(row) for row in connection.execute(query.order_by(schema.disc.c.id))]
 
 

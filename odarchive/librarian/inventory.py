@@ -1,26 +1,30 @@
 """Looking into slots that are not certain, while nobody needs the drive: the labels decide what lies there.
 
+First the slots where a disc of ours was when somebody had access; then, only while a disc is missed, every slot whose
+disc nobody knows. Blanks are left alone: the drive proves a blank right before it is burned.
+
 A slot is looked into once for every time it became doubtful; what remains unclear then is left to a person. Not for
 what a sensor can tell (``stock``).
 
 Concurrency: ``choose`` claims the slot it returns, with no await after the claims were looked at.
 """
 
+from collections.abc import Mapping
+
 import trio
 
 from odarchive.catalogue import discs, machine
+from odarchive.catalogue.discs import Slot
 from odarchive.errors import OperatorNeeded
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.stock import take_stock
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import SlotState
 from robot.errors import SourceEmpty
-from robot.ports import ElementKind, Fill
+from robot.ports import ElementKind, Fill, MachineStatus
 
 REST = 300.0
 """Seconds a drive has had nothing to do before slots are looked into."""
-
-_DOUBTFUL = (SlotState.UNKNOWN, SlotState.STALE)
 
 
 class Inventory:
@@ -48,35 +52,38 @@ class Inventory:
             return None
         if not self._ordered and trio.current_time() - last_used < REST:
             return None
-        beliefs = await self._room.read(discs.slots)
-        doubtful = [slot.number for slot in beliefs.values() if slot.state in _DOUBTFUL]
-        if not self._ordered and not doubtful:
+        room = self._room
+        missing = await room.read(discs.missing)
+        beliefs = await room.read(discs.slots)
+        if not (self._ordered or missing or any(slot.state is SlotState.STALE for slot in beliefs.values())):
             return None
-        status = await take_stock(self._room)
-        beliefs = await self._room.read(discs.slots)
-        epoch = await self._room.read(machine.remembered, "epoch")
+        full = _full(await take_stock(room))
+        beliefs = await room.read(discs.slots)
+        epoch = await room.read(machine.remembered, "epoch")
         if epoch != self._epoch:
             self._epoch, self._seen = epoch, {}
-        full = {
-            state.element.number
-            for state in status.elements
-            if state.element.kind is ElementKind.SLOT and state.fill is not Fill.EMPTY
-        }
         self._ordered &= full
-        rank = {SlotState.UNKNOWN: 0, SlotState.STALE: 1}
-        wanted = [
-            (rank.get(slot.state, 2), slot.number)
-            for slot in beliefs.values()
-            if slot.state in _DOUBTFUL and self._seen.get(slot.number) is not slot.state
-        ]
-        wanted += [(3, number) for number in sorted(self._ordered)]
-        open_ = [(order, number) for order, number in wanted if number in full and number not in self._room.claims]
+        wanted = [*self._doubtful(beliefs, full, search=bool(missing)), *((3, number) for number in self._ordered)]
+        open_ = [(order, number) for order, number in wanted if number not in room.claims]
         if not open_ or self._looker not in (None, bay):
             return None
         self._looker = bay
         number = min(open_)[1]
-        self._room.claims.add(number)
+        room.claims.add(number)
         return number
+
+    def _doubtful(self, beliefs: Mapping[int, Slot], full: set[int], *, search: bool) -> list[tuple[int, int]]:
+        """Slots to look into, each with its rank: where a disc of ours should be; where one that is missed may be."""
+        found = []
+        for number in full:
+            state = beliefs[number].state if number in beliefs else SlotState.UNKNOWN
+            if self._seen.get(number) is state:
+                continue
+            if state is SlotState.STALE:
+                found.append((0, number))
+            elif search and state is SlotState.UNKNOWN:
+                found.append((1 if number in beliefs else 2, number))
+        return found
 
     async def look(self, bay: Bay, number: int) -> None:
         """Load a slot's disc, so that its label says what it is.
@@ -99,3 +106,11 @@ class Inventory:
         slot = (await self._room.read(discs.slots)).get(number)
         if slot is not None:
             self._seen[number] = slot.state
+
+
+def _full(status: MachineStatus) -> set[int]:
+    return {
+        state.element.number
+        for state in status.elements
+        if state.element.kind is ElementKind.SLOT and state.fill is not Fill.EMPTY
+    }

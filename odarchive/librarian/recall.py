@@ -19,10 +19,11 @@ from odarchive.errors import DamageFound, NoSpace
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.demand import Demand, Want
 from odarchive.librarian.readback import SectorReader
+from odarchive.librarian.stock import take_stock
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, DiscState, Extent, JobState, SegmentId, SlotState
 from robot.errors import ReadFailed, RobotError, SourceEmpty
-from robot.ports import SECTOR
+from robot.ports import SECTOR, ElementKind, Fill
 
 CHUNK = 1 << 20
 MOMENT = 1.0
@@ -109,11 +110,10 @@ class Recaller:
         return None
 
     async def _search(self, bay: Bay, segment: SegmentId) -> Disc | None:
-        """Look into the slots of which it was once known what they hold and is not any more, one after the other."""
+        """Look into the slots of which nobody knows what they hold, one after the other: doubtful ones, then unseen."""
         room = self._room
-        lost = (SlotState.UNKNOWN, SlotState.STALE)
-        for number, slot in sorted((await room.read(discs.slots)).items()):
-            if slot.state not in lost or number in room.claims - {bay.home}:
+        for number in await self._unknown():
+            if number in room.claims - {bay.home}:
                 continue
             try:
                 found = await bay.load(number)
@@ -125,6 +125,17 @@ class Recaller:
                 await room.note("found", f"disc {found.disc.label} was found in slot {number}", disc=found.disc.id)
                 return found.disc
         return None
+
+    async def _unknown(self) -> list[int]:
+        status = await take_stock(self._room)
+        beliefs = await self._room.read(discs.slots)
+        doubtful = [n for n, slot in sorted(beliefs.items()) if slot.state in (SlotState.UNKNOWN, SlotState.STALE)]
+        full = [
+            state.element.number
+            for state in status.elements
+            if state.element.kind is ElementKind.SLOT and state.fill is not Fill.EMPTY
+        ]
+        return [number for number in doubtful if number in full] + [n for n in full if n not in beliefs]
 
     async def _extent(self, bay: Bay, reader: SectorReader, disc: Disc, want: Want, extent: Extent) -> None:
         filling = await self._filling(want)
