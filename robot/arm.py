@@ -156,7 +156,9 @@ class Arm:
             if began:
                 hint = "machine: done" if error is None else f"machine: {type(error).__name__}: {error}"
                 after = await self._look(mute=True)
-                finding = find(source, destination, Witnesses(before, after, confirmed=error is None, hint=hint))
+                refused = isinstance(error, SourceEmpty | BadAddress)
+                witnesses = Witnesses(before, after, confirmed=error is None, hint=hint, refused=refused)
+                finding = find(source, destination, witnesses)
             else:
                 finding = Finding(MotionOutcome.FAILED, f"not begun: {type(error).__name__}: {error}")
             await self._journal.settle(motion, finding.outcome, finding.evidence)

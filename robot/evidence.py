@@ -48,6 +48,8 @@ class Witnesses:
     """The machine replied that it is done. Counts only where there is no sensor, and never against one."""
     hint: str
     """What the machine said, in words; recorded, not weighed."""
+    refused: bool = False
+    """The machine replied that there is nothing to take. Counts only where no sensor sees the source."""
 
 
 def find(source: Element, destination: Element, witnesses: Witnesses) -> Finding:
@@ -73,6 +75,8 @@ def _outcome(source: Element, destination: Element, after: MachineStatus, witnes
     taken_before = witnesses.before is not None and was is not Fill.EMPTY
     if here is Fill.FULL and (there is not Fill.FULL or taken_before):
         return MotionOutcome.FAILED
+    if witnesses.refused and here is Fill.UNKNOWN and there is not Fill.FULL:
+        return MotionOutcome.FAILED  # an empty bin: no sensor sees it, and nobody will ever know better than the reply
     return MotionOutcome.UNKNOWN  # in neither: dropped; in both: two discs; or places that the machine cannot see
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from jukebox_model import MemoryJournal, ModelDrive
 
+from robot.errors import SourceEmpty
 from robot.jukebox import Jukebox
 from robot.ports import DriveId, Element, ElementKind, MotionOutcome, SlotId, Tray, drive
 from robot.sim.world import World
@@ -76,3 +77,26 @@ async def test_a_night_with_a_stack_of_blanks(autojump_clock, tmp_path, name):
             str(OUTPUT),
         ]
         assert [row.outcome for row in journal.rows] == [MotionOutcome.DONE] * 8
+
+
+@pytest.mark.parametrize("name", sorted(STACKS))
+async def test_an_empty_input_bin_is_no_riddle(autojump_clock, tmp_path, name):
+    async with STACKS[name].open(tmp_path, discs=1) as rig, jukebox(rig) as (machine, journal):
+        await machine.move(INPUT, drive(0))
+        await machine.move(drive(0), OUTPUT)
+        for _ in range(2):
+            with pytest.raises(SourceEmpty):
+                await machine.move(INPUT, drive(0))
+        rig.world.add_disc("disc-0002", INPUT)
+        await machine.move(INPUT, drive(0))  # nothing has to be cleared up before the next one
+        assert rig.world.discs()["disc-0002"] == "drive 0"
+        outcomes = [row.outcome for row in journal.rows]
+        assert outcomes == [MotionOutcome.DONE] * 2 + [MotionOutcome.FAILED] * 2 + [MotionOutcome.DONE]
+
+
+async def test_a_person_who_finds_no_disc_is_believed(autojump_clock, tmp_path):
+    async with RIGS["manual"](tmp_path, ()) as rig, jukebox(rig) as (machine, journal):
+        with pytest.raises(SourceEmpty):
+            await machine.load(SlotId(9), DriveId(0))
+        await machine.load(SlotId(1), DriveId(0))
+        assert [row.outcome for row in journal.rows] == [MotionOutcome.FAILED, MotionOutcome.DONE]
