@@ -12,6 +12,7 @@ an evicted file stays readable through an open descriptor.
 
 import errno
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,9 @@ from blake3 import blake3
 from odarchive.digest import stream_digest
 from odarchive.errors import DamageFound, NoSpace
 
+USE_GRAIN = 30_000_000_000
+"""Nanoseconds within which a second use is not recorded: it would be a write to the disk for every open."""
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _PARTIAL = "partial"
 _PINNED = "pinned"
 
@@ -258,6 +262,7 @@ class CacheReader:
 
     def __init__(self, directory: Path, *, booted_ns: int | None = None) -> None:
         self.directory = directory
+        self._prefix = f"{directory}/"
         self._booted_ns = boot_time_ns() if booted_ns is None else booted_ns
 
     def open(self, digest: bytes, size: int, *, may_hash: bool = True) -> int | None:
@@ -270,7 +275,7 @@ class CacheReader:
                 counts as not here.
         """
         try:
-            descriptor = os.open(self.directory / _place(digest), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(self._prefix + _place(digest), _READING)  # a Path costs more than the call
         except OSError:
             return None
         if self._trusted(descriptor, digest, size, may_hash=may_hash):
@@ -296,6 +301,8 @@ class CacheReader:
                 with suppress(OSError):
                     (self.directory / _place(digest)).unlink()
                 return False
+        elif time.time_ns() - stat.st_mtime_ns < USE_GRAIN:
+            return True
         with suppress(OSError):
             os.utime(descriptor)  # last use, for eviction; also moves ctime past the boot once checked
         return True

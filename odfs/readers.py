@@ -9,6 +9,7 @@ proc_pid_cmdline(5), open(2) for O_NONBLOCK.
 """
 
 import os
+import time
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -32,6 +33,9 @@ CRAWLERS = (
 )
 """Programs that read everything they see, of which nobody waits for the result."""
 
+BELIEVED = 1.0
+"""Seconds for which a look at a thread holds: looking costs as much as two opens."""
+_MOST_KNOWN = 1024
 _INTERPRETERS = (
     "python*",
     "perl*",
@@ -55,6 +59,8 @@ class Readers:
         self._recall = options.recall
         self._refused = options.refused_readers
         self._proc = proc
+        self._known: dict[int, tuple[float, bool]] = {}
+        """Threads looked at, until when that is believed, and whether they are refused."""
 
     def judge(self, pid: int, flags: int) -> Recall:
         """How far the reads of a handle may go.
@@ -68,6 +74,16 @@ class Readers:
         return Recall.START if flags & os.O_NONBLOCK else self._recall
 
     def _is_refused(self, pid: int) -> bool:
+        now = time.monotonic()
+        until, refused = self._known.get(pid, (0.0, False))
+        if now >= until:
+            refused = self._matches(pid)
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[pid] = (now + BELIEVED, refused)
+        return refused
+
+    def _matches(self, pid: int) -> bool:
         return any(fnmatchcase(name, pattern) for name in names(pid, self._proc) for pattern in self._refused)
 
 

@@ -26,8 +26,8 @@ class Peer:
     argv: Sequence[str | Path]
     warm: Path
     inside: str = ""
-    slow: bool = False
-    """A tenth of the work is enough to see."""
+    share: float = 1.0
+    """Of the paths, where all of them would take too long."""
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -83,22 +83,22 @@ def peers(root: Path, tree: Path, ratarmount: Path | None, mountpoint: Path) -> 
     found = [
         Peer("bindfs", ["bindfs", "-f", "-r", tree, mountpoint], tree / "big/one"),
         Peer("squashfuse_ll", ["squashfuse_ll", "-f", squash, mountpoint], squash),
-        Peer("fuseiso", ["fuseiso", "-f", iso, mountpoint], iso),
+        Peer("fuseiso", ["fuseiso", iso, mountpoint, "-f"], iso),
         Peer(
             "rclone mount, vfs full",
             ["rclone", "mount", "--read-only", "--vfs-cache-mode", "full", "--config", root / "none", tree, mountpoint],
             tree / "big/one",
-            slow=True,
+            share=0.1,
             environment={"XDG_CACHE_HOME": str(root / "rclone")},
         ),
     ]
     if passthrough := _passthrough(root):
         argv = [passthrough, "-f", "-o", f"source={tree}", "-o", "cache=always", mountpoint]
-        found.append(Peer("passthrough_ll (C)", argv, tree / "big/one"))
+        found.append(Peer("passthrough_ll (C)", argv, tree / "big/one", share=0.1))
     if ratarmount is not None:
-        for name, image in (("tar", tar), ("ISO", iso)):
+        for name, image, share in (("tar", tar, 1.0), ("ISO", iso, 0.01)):
             argv = [ratarmount, "-f", "--index-file", root / f"{name}.index", image, mountpoint]
-            found.append(Peer(f"ratarmount, {name}", argv, image))
+            found.append(Peer(f"ratarmount, {name}", argv, image, share=share))
     return [peer for peer in found if shutil.which(peer.argv[0]) and peer.warm.exists()]
 
 

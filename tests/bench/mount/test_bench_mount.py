@@ -29,6 +29,8 @@ import peers
 
 HERE = Path(__file__).parent
 REPEATS = 3
+LIMIT = 60.0
+"""Seconds for one figure; a file system that takes longer, or fails, gets none."""
 OURS = "odarchive"
 COLUMNS = {
     "seq": "sequential read, 1 GiB, MB/s",
@@ -71,7 +73,7 @@ class Bench:
         (self.root / "deep.list").write_text("\n".join(deep) + "\n")
         (self.root / "small.list").write_text("\n".join(small) + "\n")
 
-    def figure(self, what: str, mount: Path, warm: Path) -> float:
+    def figure(self, what: str, mount: Path, warm: Path) -> float | None:
         words = {
             "seq": ["seq", mount / "big/one"],
             "random": ["random", mount / "big/one", "400"],
@@ -81,10 +83,14 @@ class Bench:
             "flat": ["find", mount / "flat"],
         }[what]
         found = []
-        for _ in range(REPEATS):
+        for turn in range(REPEATS + 1):
             self.cool(warm, everything=what in ("seq", "random"))
-            done = subprocess.run([self.client, *words], capture_output=True, text=True, check=True, timeout=300)
-            found.append(float(done.stdout))
+            try:
+                done = subprocess.run([self.client, *words], capture_output=True, text=True, check=True, timeout=LIMIT)
+            except subprocess.SubprocessError:
+                return None
+            if turn:  # the first one warms what lies behind
+                found.append(float(done.stdout))
         return statistics.median(found)
 
     def cool(self, warm: Path, *, everything: bool) -> None:
@@ -97,9 +103,8 @@ class Bench:
                     pass
         time.sleep(0.2)
 
-    def all(self, mount: Path, warm: Path, share: float = 1.0) -> dict[str, float]:
+    def all(self, mount: Path, warm: Path, share: float = 1.0) -> dict[str, float | None]:
         self.lists(mount, share)
-        subprocess.run([self.client, "open", self.root / "small.list"], check=True, capture_output=True, timeout=300)
         return {what: self.figure(what, mount, warm) for what in COLUMNS}
 
 
@@ -142,6 +147,8 @@ def blocked(bench: Bench, mount: Path) -> tuple[float, float]:
         assert not any(wait.done() for wait in waits)
         for reader in readers:
             reader.kill()
+    assert before is not None
+    assert after is not None
     return before, after
 
 
@@ -163,25 +170,26 @@ def test_the_mount_against_its_peers(bench: Bench) -> None:
     program = [sys.executable, "-m", "odarchive", "-a", bench.root / "archive", "mount", "--foreground", mountpoint]
     ours = peers.Peer(OURS, program, bench.tree / "big/one")
     truth = sample(bench.tree)
-    figures: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict[str, float | None]] = {}
     notes: dict[str, str] = {}
     others = peers.peers(bench.root, bench.tree, ratarmount, mountpoint)
     for peer in [ours, *others]:
         try:
             with peers.mounted(peer, mountpoint, log) as (mount, seconds, process):
                 assert sample(mount) == truth
-                figures[peer.name] = bench.all(mount, peer.warm, 0.1 if peer.slow else 1.0)
+                figures[peer.name] = bench.all(mount, peer.warm, peer.share)
                 notes[peer.name] = f"mounted in {seconds:.2f} s, {rss(process)} MiB resident after it all"
                 if peer is ours:
                     notes["idle"] = idle(process)
                     free, busy = blocked(bench, mount)
                     notes["blocked"] = f"{free:,.0f} small files/s alone, {busy:,.0f} beside 40 readers that wait"
+                    assert busy > free / 2
         except (RuntimeError, subprocess.SubprocessError, OSError) as error:
             if peer is ours:
                 raise
             notes[peer.name] = f"did not run: {str(error)[:200]!r}"
     (HERE / "RESULTS.md").write_text(report(figures, notes))
-    assert set(figures[OURS]) == set(COLUMNS)
+    assert None not in figures[OURS].values()
 
 
 def idle(process: subprocess.Popen) -> str:
@@ -191,15 +199,23 @@ def idle(process: subprocess.Popen) -> str:
     return f"{(used(process) - before) * 10:.1f} % of one CPU while nothing happens"
 
 
-def report(figures: Mapping[str, Mapping[str, float]], notes: Mapping[str, str]) -> str:
+def number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def ratio(ours: float | None, other: float | None) -> str:
+    return "-" if ours is None or not other else f"{ours / other:.2f}"
+
+
+def report(figures: Mapping[str, Mapping[str, float | None]], notes: Mapping[str, str]) -> str:
     """The table, our ratios to the best and to each, and the notes."""
     head = "| file system | " + " | ".join(COLUMNS.values()) + " |\n|---|" + "---:|" * len(COLUMNS) + "\n"
     rows = "".join(
-        f"| {name} | " + " | ".join(f"{row[what]:,.0f}" for what in COLUMNS) + " |\n" for name, row in figures.items()
+        f"| {name} | {' | '.join(number(row[what], ',.0f') for what in COLUMNS)} |\n" for name, row in figures.items()
     )
     ours = figures[OURS]
     ratios = "".join(
-        f"| {OURS} / {name} | " + " | ".join(f"{ours[what] / row[what]:.2f}" for what in COLUMNS) + " |\n"
+        f"| {OURS} / {name} | " + " | ".join(ratio(ours[what], row[what]) for what in COLUMNS) + " |\n"
         for name, row in figures.items()
         if name != OURS
     )
@@ -208,6 +224,7 @@ def report(figures: Mapping[str, Mapping[str, float]], notes: Mapping[str, str])
     return (
         "# The mount, measured\n\nWritten by `make bench`. Medians of three in one run; names cold, bytes behind the"
         f" mount in the page cache; one client thread, default scheduling. {machine}.\nWhat each column is:"
-        " `client.c`; the tree: `hoard.py`; rclone is asked a tenth of the paths.\n\n"
+        " `client.c`; the tree: `hoard.py`. rclone and passthrough_ll (one descriptor per inode) are asked a tenth of\n"
+        "the paths, ratarmount on ISO a hundredth; - is what failed or took over a minute.\n\n"
         f"{head}{rows}\n## Ratios (above 1: we are faster)\n\n{head}{ratios}\n## Beside\n\n{listed}"
     )
