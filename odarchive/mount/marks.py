@@ -7,7 +7,9 @@
 ``copies``  discs that can give all of it
 ``digest``  ``blake3:`` and its hexadecimal digits
 
-Regular files with bytes have them, nothing else does; asking moves nothing. They are read-only.
+Regular files with bytes have them, nothing else does; asking moves nothing. They are answered and not listed
+(``getfattr -n user.odarchive.state FILE``): what is listed, ``rsync -X`` and ``cp -a`` would write into every copy,
+where it is no longer true.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +26,8 @@ _VALUES: Mapping[bytes, Callable[[Standing], str]] = {
     b"slot": lambda standing: ",".join("-" if disc.slot is None else str(disc.slot) for disc in standing.carriers),
     b"state": lambda standing: standing.state,
 }
+NAMES = tuple(PREFIX + name for name in _VALUES)
+"""All of them."""
 
 
 class Marks:
@@ -35,8 +39,9 @@ class Marks:
         self._cached = cached
 
     def names(self, ino: Inode) -> Sequence[bytes]:
-        """See the port."""
-        return [] if self._standings.of(ino) is None else [PREFIX + name for name in _VALUES]
+        """See the port: none, see above."""
+        del ino
+        return ()
 
     def value(self, ino: Inode, name: bytes) -> bytes | None:
         """See the port."""
