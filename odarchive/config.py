@@ -92,6 +92,8 @@ class Config:
     socket: Path = Path("librarian.sock")
     cache_bytes: int = 20_000_000_000
     copies: int = 1
+    streamed: bool = False
+    """Images go straight into the burner; otherwise through a file in ``staging``."""
     deadline: float = 600.0
     """How long a read in the mount may wait for a disc."""
     hold: float = 2.0
@@ -117,9 +119,10 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "robot": _ROBOT_KEYS,
     "paths": {"staging": str, "cache": str, "socket": str},
     "cache": {"bytes": int, "read_ahead": int},
-    "burn": {"copies": int},
+    "burn": {"copies": int, "staging": str},
     "recall": {"deadline": (int, float), "hold": (int, float)},
 }
+_STAGING = ("file", "stream")
 _DRIVE_KEYS = {"kind": str, "path": str}
 
 
@@ -150,6 +153,7 @@ def _config(root: Path, path: Path, raw: Mapping[str, Any]) -> Config:
     if not isinstance(drives, list):
         raise ConfigError(f"{path}: drives are written as [[drive]] with kind and path")
     values: dict[str, Any] = {key: root / value for key, value in sections["paths"].items()}
+    values["streamed"] = _streamed(path, sections["burn"])
     values |= {key: value for name in ("burn", "recall") for key, value in sections[name].items()}
     values |= {{"bytes": "cache_bytes"}.get(key, key): value for key, value in sections["cache"].items()}
     for key in ("staging", "cache", "socket"):
@@ -160,6 +164,13 @@ def _config(root: Path, path: Path, raw: Mapping[str, Any]) -> Config:
         drives=tuple(DriveConfig(**_section(path, "drive", drive, _DRIVE_KEYS)) for drive in drives),
         **values,
     )
+
+
+def _streamed(path: Path, burn: dict[str, Any]) -> bool:
+    chosen = burn.pop("staging", _STAGING[0])
+    if chosen not in _STAGING:
+        raise ConfigError(f"{path}: [burn] staging = {chosen!r} is not known; known: {', '.join(_STAGING)}")
+    return bool(chosen == _STAGING[1])
 
 
 def _section(path: Path, name: str, raw: object, keys: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:

@@ -290,11 +290,28 @@ class BurnReport:
     log_tail: tuple[str, ...] = field(default=(), repr=False)
 
 
+class ImageSource(Protocol):
+    """An image that is made while it is burned."""
+
+    def write_to(self, descriptor: int) -> None:
+        """Write all bytes of the image to a pipe. Blocking, called once, in a thread; does not close the pipe.
+
+        Whatever it raises spoils the disc and becomes a BurnError, but for a BrokenPipeError: the burning program has
+        ended and says why.
+        """
+        ...
+
+
 class Burner(Protocol):
     """Writes an image onto the blank medium in a drive by an external program."""
 
     async def burn(
-        self, target: Drive, image: Path, size: int, *, progress: Callable[[BurnProgress], None] | None = None
+        self,
+        target: Drive,
+        image: Path | ImageSource,
+        size: int,
+        *,
+        progress: Callable[[BurnProgress], None] | None = None,
     ) -> BurnReport:
         """Write exactly ``size`` bytes of ``image``, close the disc, and return.
 

@@ -249,6 +249,13 @@ def imaged(
         connection.execute(update(schema.piece).where(key).values(sector=bindparam("b_sector")), rows)
 
 
+def image_of(connection: Connection, number: SegmentId) -> tuple[int | None, dict[tuple[ContentId, int], int | None]]:
+    """The recorded image of a segment: its size, and the first sector of each piece by (content, start)."""
+    size = connection.execute(select(_s.image_size).where(_s.id == number)).scalar()
+    rows = connection.execute(select(_p.content, _p.start, _p.sector).where(_p.segment == number))
+    return size, {(ContentId(row.content), row.start): row.sector for row in rows}
+
+
 def whole_catalogue(connection: Connection) -> Iterator[bytes]:
     """Everything that names, bytes and discs are known by, one JSON line per row, for a disc to carry.
 

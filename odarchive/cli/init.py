@@ -60,6 +60,7 @@ driver = {driver}
 
 [burn]
 # copies = 1                   # verified discs of every segment
+# staging = "file"             # or "stream": images go straight into the burner, after their sources were read once
 
 [recall]
 # deadline = 600               # seconds a read in the mount may wait for its disc

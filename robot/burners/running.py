@@ -8,11 +8,11 @@ Not for: judging what was said.
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import trio
 
@@ -42,7 +42,34 @@ class Listener:
     """The time at which the program counts as stalled, as things stand."""
 
 
-async def run_to_end(argv: list[str], *, lock: int, log: Path, listener: Listener, poll: float) -> Ending:
+class Feed:
+    """What gives the program its standard input, in a thread of its own.
+
+    ``failure`` holds what it raised; that the program ended first is none.
+    """
+
+    def __init__(self, write: Callable[[int], None]) -> None:
+        self._write = write
+        self.failure: Exception | None = None
+
+    async def run(self, descriptor: int) -> None:
+        """Write to the descriptor and close it."""
+        await trio.to_thread.run_sync(self._run, descriptor)
+
+    def _run(self, descriptor: int) -> None:
+        try:
+            self._write(descriptor)
+        except BrokenPipeError:
+            pass
+        except Exception as error:  # noqa: BLE001 - a source may fail in any way; the burner makes a BurnError of it
+            self.failure = error
+        finally:
+            os.close(descriptor)
+
+
+async def run_to_end(
+    argv: list[str], *, lock: int, log: Path, listener: Listener, poll: float, feed: Feed | None = None
+) -> Ending:
     """Start ``argv`` and stay with it until it ends or stalls. The caller shields this from cancellation.
 
     Args:
@@ -51,6 +78,7 @@ async def run_to_end(argv: list[str], *, lock: int, log: Path, listener: Listene
         log: file for its standard output and error; overwritten.
         listener: hears each line.
         poll: seconds between two looks at the log.
+        feed: gives its standard input; without one that is empty.
 
     Raises:
         OSError: it could not be started.
@@ -59,24 +87,43 @@ async def run_to_end(argv: list[str], *, lock: int, log: Path, listener: Listene
     with ExitStack() as opened:
         words = opened.enter_context(open(log, "wb"))  # noqa: ASYNC230 - a new small local file
         ear = _Ear(opened.enter_context(open(log, "rb", buffering=0)).fileno(), listener)  # noqa: ASYNC230 - same
-        process = await trio.lowlevel.open_process(
+        source, sink = os.pipe() if feed else (os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), None)
+        with ExitStack() as unfed:
+            if sink is not None:
+                unfed.callback(os.close, sink)
+            process = await _start(argv, words, lock, source)
+            unfed.pop_all()
+        async with trio.open_nursery() as nursery:
+            if feed is not None and sink is not None:
+                nursery.start_soon(feed.run, sink)
+            stalled = await _stay(process, ear, listener, poll)
+        ear.listen(last=True)
+        return Ending(process.returncode, stalled, tuple(ear.lines), trio.current_time() - began)
+
+
+async def _start(argv: list[str], words: BinaryIO, lock: int, source: int) -> trio.Process:
+    try:
+        return await trio.lowlevel.open_process(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=source,
             stdout=words,
             stderr=words,
             pass_fds=(lock,),
             start_new_session=True,
             env={**os.environ, "LC_ALL": "C"},
         )
-        stalled = False
-        while not await _ended(process, poll):
-            ear.listen()
-            if trio.current_time() > listener.deadline():
-                stalled = True
-                await _stop(process)
-                break
-        ear.listen(last=True)
-        return Ending(process.returncode, stalled, tuple(ear.lines), trio.current_time() - began)
+    finally:
+        os.close(source)  # or the program's end would not break the pipe
+
+
+async def _stay(process: trio.Process, ear: "_Ear", listener: Listener, poll: float) -> bool:
+    """Listen until the program has ended; answers whether it had to be told to."""
+    while not await _ended(process, poll):
+        ear.listen()
+        if trio.current_time() > listener.deadline():
+            await _stop(process)
+            return True
+    return False
 
 
 async def _ended(process: trio.Process, within: float) -> bool:

@@ -1,4 +1,4 @@
-"""Burns an image by ``xorriso -as cdrecord``.
+"""Burns an image, from a file or as it is made, by ``xorriso -as cdrecord``.
 
 Not for: deciding that a disc is good. A report from here says that the program's words, its exit status and the drive
 agree; only reading the disc back proves it.
@@ -24,12 +24,14 @@ import trio
 
 from robot.burners import orphans
 from robot.burners.output import Advance, Patience, Verdict, judge, parse_progress
-from robot.burners.running import Ending, Listener, run_to_end
+from robot.burners.running import Ending, Feed, Listener, run_to_end
 from robot.errors import BurnerMissing, BurnError, DriveError, NotBlank, TooSmall
-from robot.ports import SECTOR, BurnProgress, BurnReport, Drive, Medium, Tray
+from robot.ports import SECTOR, BurnProgress, BurnReport, Drive, ImageSource, Medium, Tray
 
 STDIO_BLOCK = 65_536
 """xorriso 1.5.4 fills the last block of a pseudo-drive up to this many bytes (observed)."""
+FIFO = "fs=64m"
+"""xorriso's buffer in front of the drive when the image comes through a pipe."""
 TAIL = 40
 """Lines of the log that a report carries."""
 DEFAULT_PATIENCE = Patience()
@@ -80,13 +82,16 @@ class XorrisoBurner:
             return True
         return self._is_free(target)
 
-    async def burn(self, target: Drive, image: Path, size: int, *, progress: Watcher | None = None) -> BurnReport:
+    async def burn(
+        self, target: Drive, image: Path | ImageSource, size: int, *, progress: Watcher | None = None
+    ) -> BurnReport:
         """See the port.
 
         Cancellation: before the program is started it takes effect at once; afterwards at the end of the burn, which
         a stall bounds. ``progress`` must not raise.
         """
         source = _check_source(image, size)
+        feed = None if isinstance(image, Path) else Feed(image.write_to)
         with ExitStack() as held:
             held.callback(os.close, lock := self._lock(target))
             medium = await _proven_blank(target, size)
@@ -100,9 +105,13 @@ class XorrisoBurner:
                         log=orphans.log_path(self._directory, target.number),
                         listener=Listener(hearing.line, hearing.advance.deadline),
                         poll=self._poll,
+                        feed=feed,
                     )
                 except OSError as error:
                     raise BurnerMissing(f"cannot start {argv[0]}: {error.strerror}") from error
+                if feed is not None and feed.failure is not None:
+                    what = f"drive {target.number}: the image could not be made to its end: {feed.failure}"
+                    raise BurnError(what, medium_touched=True) from feed.failure
                 await _settle(target, size, ending)
         if progress is not None:
             progress(BurnProgress(written=size, total=size))
@@ -127,11 +136,11 @@ class XorrisoBurner:
             raise _untouched(target, "an earlier burning program still writes to it: wait for its end")
         return lock
 
-    async def _command(self, target: Drive, source: str, medium: Medium) -> list[str]:
+    async def _command(self, target: Drive, source: list[str], medium: Medium) -> list[str]:
         argv = [_which(self._program), "-no_rc", "-as", "cdrecord", "-v", f"dev={target.device}", "padsize=0", "-sao"]
         if self._speed is not None:
             argv.append(f"speed={self._speed}")
-        argv.append(source)
+        argv += source
         if not target.device.startswith("stdio:"):
             return argv
         limit = await target.write_limit() if isinstance(target, WriteLimited) else medium.capacity
@@ -169,8 +178,12 @@ def _which(program: str) -> str:
     return path
 
 
-def _check_source(image: Path, size: int) -> str:
-    """The image's absolute path. Refuses what xorriso would take and burn wrongly: a directory, a pipe, a cut image."""
+def _check_source(image: Path | ImageSource, size: int) -> list[str]:
+    """What names the image to xorriso. Refuses what it would burn wrongly: a directory, a pipe, a cut image."""
+    if size <= 0 or size % SECTOR:
+        raise BurnError(f"image {image}: {size} bytes are no whole number of sectors", medium_touched=False)
+    if not isinstance(image, Path):
+        return [FIFO, f"tsize={size // SECTOR}s", "-"]
     try:
         found = os.stat(image)
     except OSError as error:
@@ -179,9 +192,7 @@ def _check_source(image: Path, size: int) -> str:
         raise BurnError(f"image {image}: not a regular file", medium_touched=False)
     if found.st_size != size:
         raise BurnError(f"image {image}: has {found.st_size} bytes, not {size}: build it again", medium_touched=False)
-    if size <= 0 or size % SECTOR:
-        raise BurnError(f"image {image}: {size} bytes are no whole number of sectors", medium_touched=False)
-    return os.path.abspath(image)
+    return [os.path.abspath(image)]
 
 
 async def _proven_blank(target: Drive, size: int) -> Medium:

@@ -219,3 +219,45 @@ async def test_a_burn_outlives_the_death_of_its_starter_and_the_next_life_waits(
         (bench.root / "go").touch()  # whatever happened, the program ends
     assert await bench.burner.wait_idle(bench.drive, 20)
     assert await bench.drive.read(0, size // SECTOR) == bench.image.read_bytes()
+
+
+class Made:
+    """An image that is made while it is burned: ``pieces`` of 1 MiB, then ``failure``."""
+
+    def __init__(self, pieces: list[bytes], failure: Exception | None = None) -> None:
+        self.pieces, self.failure = pieces, failure
+
+    def write_to(self, descriptor: int) -> None:
+        for piece in self.pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        if self.failure:
+            raise self.failure
+
+
+async def test_an_image_made_while_it_is_burned_is_burned_exactly(bench):
+    bench.insert()
+    pieces = [os.urandom(MB) for _ in range(3)]
+    seen = []
+    report = await bench.burner.burn(bench.drive, Made(pieces), 3 * MB, progress=seen.append)
+    assert await bench.drive.read(0, 3 * MB // SECTOR) == b"".join(pieces)
+    assert report.written == seen[-1].written == 3 * MB
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+async def test_a_source_that_fails_spoils_the_disc_whatever_xorriso_says(bench, pieces):
+    bench.insert()
+    made = Made([os.urandom(MB)] * pieces, ValueError("the file is gone"))
+    with pytest.raises(BurnError, match="could not be made to its end: the file is gone") as caught:
+        await bench.burner.burn(bench.drive, made, 3 * MB)
+    assert caught.value.medium_touched
+    assert await bench.burner.wait_idle(bench.drive, 0)
+
+
+async def test_a_source_ends_with_the_program_when_the_program_fails(bench):
+    bench.insert()
+    made = Made([bytes(MB)] * 4)
+    with pytest.raises(BurnError, match="exit status 5"):
+        await script(bench, "head -c 100000 >/dev/null; exit 5").burn(bench.drive, made, 4 * MB)
+    assert made.failure is None

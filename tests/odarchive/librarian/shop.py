@@ -4,7 +4,9 @@ Everything is the real code except what stands on the far side: the machine (``r
 burning program (:class:`SimBurner`). For tests only.
 """
 
+import os
 import random
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -69,7 +71,7 @@ class SimBurner:
         if medium.capacity < size:
             raise TooSmall("the image does not fit")
         limit = await target.write_limit()
-        data = bytearray(image.read_bytes()[:limit])
+        data = bytearray((image.read_bytes() if isinstance(image, Path) else made(image))[:limit])
         if self.burns in self.spoil:
             data[-1] ^= 1
         self.burns += 1
@@ -81,6 +83,16 @@ class SimBurner:
 
     async def wait_idle(self, target, timeout):
         return True
+
+
+def made(image):
+    """The bytes of an image that is made while it is burned."""
+    with tempfile.TemporaryFile() as file:
+        try:
+            image.write_to(file.fileno())
+        except Exception as error:
+            raise BurnError(f"the image could not be made to its end: {error}", medium_touched=True) from error
+        return os.pread(file.fileno(), 1 << 30, 0)
 
 
 async def inline(function):
@@ -119,6 +131,7 @@ class Shop:
     contents: dict[bytes, bytes] = field(default_factory=dict)
     ids: count = field(default_factory=count)
     cache_bytes: int = 50_000_000
+    staging: str = "file"
 
     @property
     def archive(self) -> Archive:
@@ -135,7 +148,9 @@ class Shop:
                 body = self.contents[f"{folder:02}/{number}.jpg".encode()] = chance.randbytes(size)
                 (where / f"{number}.jpg").write_bytes(body)
         root.mkdir()
-        (root / "archive.toml").write_text(f"[burn]\ncopies = {self.copies}\n[cache]\nbytes = {self.cache_bytes}\n")
+        (root / "archive.toml").write_text(
+            f'[burn]\ncopies = {self.copies}\nstaging = "{self.staging}"\n[cache]\nbytes = {self.cache_bytes}\n'
+        )
         (root / "staging").mkdir()
         facts.create(root / "catalogue.db", facts.Facts(uuid=ARCHIVE_UUID, label_prefix="SHOP", created_ns=0, copies=1))
         catalogue = self.archive.catalogue

@@ -181,11 +181,46 @@ async def test_another_copy_serves_what_one_cannot(autojump_clock, tmp_path):
             assert cached(shop, body) == body
 
 
+async def test_streamed_images_are_burned_without_staging_and_copied(autojump_clock, tmp_path):
+    shop = Shop(tmp_path, copies=2, staging="stream")
+    shop.build(folders=2, files=8, size=1_000_000)
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        assert list((shop.root / "archive" / "staging").iterdir()) == []
+        for body in shop.contents.values():
+            assert await librarian.recall(content_id(shop, body), 3600) == ("done", "")
+            assert cached(shop, body) == body
+    assert shop.tally() == {"verified": 2 * len([job for job in shop.jobs() if job.kind == "burn"])}
+    assert shop.violations() == []
+
+
+async def test_a_streamed_disc_spoiled_by_its_source_is_followed_by_one_without_that_file(autojump_clock, tmp_path):
+    class Meddler(SimBurner):
+        async def burn(self, target, image, size, *, progress=None):
+            if self.burns == 0:
+                self.burns = 1
+                (tmp_path / "photos" / "00" / "2.jpg").write_bytes(b"changed in the last moment")
+            return await super().burn(target, image, size, progress=progress)
+
+    shop = Shop(tmp_path, staging="stream", burner=Meddler())
+    shop.build()
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        bodies = dict(shop.contents)
+        lost = bodies.pop(b"00/2.jpg")
+        for body in bodies.values():
+            assert await librarian.recall(content_id(shop, body), 3600) == ("done", "")
+        assert (await librarian.recall(content_id(shop, lost), 3600))[0] == "failed"
+    assert shop.tally() == {"spoiled": 1, "verified": 1}
+    assert shop.violations() == []
+
+
+@pytest.mark.parametrize("staging", ["file", "stream"])
 @pytest.mark.parametrize("moment", ["before", "after"])
-async def test_the_host_crashes_at_every_record(autojump_clock, tmp_path, moment):
+async def test_the_host_crashes_at_every_record(autojump_clock, tmp_path, moment, staging):
     """N = 1, 2, 3 ... until a life passes; after each crash a second life gives the same result."""
     for step in range(1, 200):
-        shop = Shop(tmp_path / str(step))
+        shop = Shop(tmp_path / str(step), staging=staging)
         shop.root.mkdir()
         shop.build()
         crashed = False
