@@ -2,9 +2,10 @@
 
 Steps, each recorded before the next begins, so that a crash anywhere leaves a state the next start continues from:
 
-1. the image lies in staging (built if it does not);
+1. the image lies in staging (built if it does not), or is only laid out if images are streamed;
 2. a blank is in the drive, proven by the drive;
-3. the image is stamped with an id that no other attempt has, its digest taken, the attempt recorded (INTENDED);
+3. the image has an id that no other attempt has and its digest is taken (a staged image is stamped and read, a streamed
+   one is made once without being kept, so that all sources are proven), the attempt is recorded (INTENDED);
 4. the burning program ends well (WRITTEN): evidence only that it believes itself;
 5. after a tray cycle the whole disc is read back and compared (VERIFIED), in one transaction with everything that
    follows from it: the slot holds this disc, the segment is archived, its files are visible;
@@ -14,6 +15,8 @@ A medium that fails is waste and the job goes on with another blank, at most ``M
 row mean a bad batch or a bad laser, and a person is asked. A burn is never repeated on the same medium.
 """
 
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from odarchive.digest import stream_digest
 from odarchive.errors import BurnFailed, OperatorNeeded
 from odarchive.image.identity import DiscIdentity
 from odarchive.image.stamp import stamp
-from odarchive.imaging import build_image
+from odarchive.imaging import LeftOut, StreamedImage, build_image, image_size, stream_image
 from odarchive.librarian import settle
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.settle import Kind
@@ -39,9 +42,9 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A stamped image and the attempt recorded for it."""
+    """An image with its identity and the attempt recorded for it."""
 
-    path: Path
+    image: Path | StreamedImage
     size: int
     disc: Disc
 
@@ -57,9 +60,10 @@ async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
     segment = await room.read(discs.segment, job.segment)
     rejects = 0
     while segment.state is not SegmentState.ARCHIVED:
-        path, segment = await _image(room, bay, segment)
-        await _blank(room, bay, path.stat().st_size)
-        problem = await _attempt(room, bay, job, segment, path)
+        size, segment = await _image(room, bay, segment)
+        await _blank(room, bay, size)
+        with ExitStack() as held:
+            problem = await _attempt(room, bay, job, segment, held)
         rejects = rejects + 1 if problem else 0
         if rejects >= MAX_ATTEMPTS:
             raise BurnFailed(
@@ -77,14 +81,23 @@ def staged(room: Workroom, segment: Segment) -> Path:
     return room.config.staging / f"{segment.label}.iso"
 
 
-async def _image(room: Workroom, bay: Bay, segment: Segment) -> tuple[Path, Segment]:
+async def _image(room: Workroom, bay: Bay, segment: Segment) -> tuple[int, Segment]:
+    """Have an image, and tell its size."""
+    if room.config.streamed:
+        bay.doing(f"laying out the image {segment.label}", segment.planned_bytes)
+        size = await room.heavy(lambda: image_size(room.catalogue, segment.id, room.config.staging))
+        return size, await room.read(discs.segment, segment.id)
     path = staged(room, segment)
     if segment.image_size is None or not path.exists() or path.stat().st_size != segment.image_size:
         bay.doing(f"building the image {segment.label}", segment.planned_bytes)
         built = await room.heavy(lambda: build_image(room.catalogue, segment.id, room.config.staging))
-        for left_out in built.left_out:
-            await room.note("left-out", f"{segment.label}: {left_out}")
-    return path, await room.read(discs.segment, segment.id)
+        await _note_left_out(room, segment, built.left_out)
+    return path.stat().st_size, await room.read(discs.segment, segment.id)
+
+
+async def _note_left_out(room: Workroom, segment: Segment, left_out: Iterable[LeftOut]) -> None:
+    for one in left_out:
+        await room.note("left-out", f"{segment.label}: {one}")
 
 
 async def _blank(room: Workroom, bay: Bay, size: int) -> None:
@@ -127,9 +140,12 @@ async def _candidate(room: Workroom, tried: set[int]) -> int:
     raise OperatorNeeded("the robot holds no blank disc that fits; put blanks into empty slots")
 
 
-async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, path: Path) -> str:
-    """Burn and verify once; returns why the disc is spoiled, or an empty string when it is a copy now."""
-    prepared = await _prepare(room, bay, job, segment, path)
+async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, held: ExitStack) -> str:
+    """Burn and verify once; returns why the disc is spoiled, or an empty string when it is a copy now.
+
+    ``held`` keeps what a streamed image is made of.
+    """
+    prepared = await _prepare(room, bay, job, segment, held)
     disc = prepared.disc
     bay.doing(f"burning {disc.label}", prepared.size)
 
@@ -137,7 +153,7 @@ async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, path: P
         bay.activity.done = report.written
 
     try:
-        await room.burner.burn(bay.drive, prepared.path, prepared.size, progress=progress)
+        await room.burner.burn(bay.drive, prepared.image, prepared.size, progress=progress)
         await room.write(discs.written, disc.id, now_ns=room.now_ns())
         problem = await _verify(room, bay, disc)
     except BurnError as error:
@@ -153,13 +169,44 @@ async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, path: P
     return ""
 
 
-async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, path: Path) -> _Prepared:
-    size = segment.image_size
-    assert size is not None  # noqa: S101  the image was just built
-    assert size % SECTOR == 0  # noqa: S101  the writer pads to 32 sectors
+async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, held: ExitStack) -> _Prepared:
     copies = await room.read(discs.copies_of, segment.id)
     label = segment.label if not copies else f"{segment.label}_{len(copies) + 1}"
-    identity = DiscIdentity(archive=room.archive_uuid, disc=room.new_uuid(), label=label, image_size=size)
+    disc = room.new_uuid()
+    image: Path | StreamedImage
+    if room.config.streamed:
+        bay.doing(f"reading the sources of {label}", segment.planned_bytes)
+        streamed = stream_image(room.catalogue, segment.id, room.config.staging, disc=disc, label=label)
+        image = await room.heavy(lambda: held.enter_context(streamed))
+        await _note_left_out(room, segment, image.left_out)
+        digest = image.digest
+    else:
+        image = staged(room, segment)
+        digest = await _stamped(room, bay, segment, label, disc)
+    segment = await room.read(discs.segment, segment.id)
+    size = segment.image_size
+    assert size is not None  # noqa: S101  the image was just made
+    assert size % SECTOR == 0  # noqa: S101  the writer pads to 32 sectors
+    profile = bay.found.medium.profile if bay.found is not None and bay.found.medium is not None else ""
+    attempt = Attempt(disc, label, digest, int(bay.number), profile)
+
+    def intend(connection: Connection) -> Disc:
+        """One transaction: the attempt, and that the blank's slot now belongs to it."""
+        now_ns = room.now_ns()
+        number = discs.intend(connection, segment, attempt, now_ns=now_ns)
+        jobs.count_attempt(connection, job.id)
+        if bay.home is not None:
+            motions.put_slot(connection, bay.home, SlotState.UNKNOWN, number, "a burn is under way", now_ns=now_ns)
+        return discs.get(connection, number)
+
+    return _Prepared(image, size, await room.write(intend))
+
+
+async def _stamped(room: Workroom, bay: Bay, segment: Segment, label: str, disc: str) -> bytes:
+    """Give the staged image its identity; returns its digest."""
+    path, size = staged(room, segment), segment.image_size
+    assert size is not None  # noqa: S101  the image lies there
+    identity = DiscIdentity(archive=room.archive_uuid, disc=disc, label=label, image_size=size)
     bay.doing(f"stamping {label}", size)
 
     def stamped() -> bytes:
@@ -170,20 +217,7 @@ async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, path: P
             raise BurnFailed(f"the staged image {path} changed size; remove it and the next burn builds it again")
         return digest
 
-    digest = await room.heavy(stamped)
-    profile = bay.found.medium.profile if bay.found is not None and bay.found.medium is not None else ""
-    attempt = Attempt(identity.disc, label, digest, int(bay.number), profile)
-
-    def intend(connection: Connection) -> Disc:
-        """One transaction: the attempt, and that the blank's slot now belongs to it."""
-        now_ns = room.now_ns()
-        disc = discs.intend(connection, segment, attempt, now_ns=now_ns)
-        jobs.count_attempt(connection, job.id)
-        if bay.home is not None:
-            motions.put_slot(connection, bay.home, SlotState.UNKNOWN, disc, "a burn is under way", now_ns=now_ns)
-        return discs.get(connection, disc)
-
-    return _Prepared(path, size, await room.write(intend))
+    return await room.heavy(stamped)
 
 
 async def _verify(room: Workroom, bay: Bay, disc: Disc) -> str:
