@@ -6,6 +6,7 @@
 #       SOURCE=DIR        archive that folder instead of a selection of this machine's files
 #       MEDIA=SIZE        capacity of the virtual discs, such as 100MB or cd
 #   make test             the whole test suite          make check   linters, types, layers, units
+#   make soak             the controller under fresh seeds, an hour of them (SOAK=SECONDS)
 #   make bench            measurements                  make lock    make requirements.lock anew
 #   make clean            remove what the targets made
 
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SILENT:
 .DEFAULT_GOAL := install
-.PHONY: install demo test check bench lock clean
+.PHONY: install demo test soak check bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -121,6 +122,11 @@ demo: install
 
 test: install $(VENV)/.system-test
 	$(BIN)/python -m pytest $(PYTEST)
+
+SOAK ?= 3600
+
+soak: install
+	$(BIN)/python -m tests.simulation --seconds $(SOAK)
 
 check: install $(VENV)/.system-test
 	$(BIN)/ruff check .

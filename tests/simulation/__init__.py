@@ -1,0 +1,1 @@
+"""The whole controller in one process under one seed: see ``story``."""

@@ -1,0 +1,273 @@
+"""The far side of everything the librarian touches: computer, drives, burning program, line, catalogue with crashes.
+
+For standing in for hardware and operating system in virtual time, under dice. Not for judging (``judge``).
+
+A host that died does nothing any more: each of its ways out (line, drives, catalogue, files) raises
+:class:`HostCrashError`. The machine, a burning program and the discs live on, as they do in reality.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+from sqlalchemy import event
+
+from odarchive.catalogue.database import Catalogue
+from robot.drives.file import FileDrive
+from robot.errors import BurnerMissing, BurnError, DriveError, NotBlank, NotReady, ReadFailed, TooSmall
+from robot.ports import SECTOR, BurnReport, DriveId, Tray
+from robot.sim.world import World
+from tests.simulation.chance import Dice
+
+
+class HostCrashError(BaseException):
+    """The host dies here: nothing after it runs, as after kill -9."""
+
+
+class Host:
+    """One life of the computer."""
+
+    def __init__(self, dice: Dice) -> None:
+        self.dice = dice
+        self.alive = True
+        self.on_death: list[Callable[[], None]] = []
+
+    def check(self) -> None:
+        """Raises HostCrashError when it is dead."""
+        if not self.alive:
+            raise HostCrashError
+
+    def die(self, why: str) -> None:
+        """Stop here."""
+        self.alive = False
+        self.dice.count(f"crash {why}")
+        self.dice.log(f"host dies: {why}")
+        for act in self.on_death:
+            act()
+        raise HostCrashError
+
+    async def inline(self, function):
+        """``Blocking`` without a thread."""
+        self.check()
+        await trio.lowlevel.checkpoint()
+        self.check()
+        return function()
+
+
+class HostCatalogue(Catalogue):
+    """The catalogue of a host that may die right before or right after a commit."""
+
+    def __init__(self, path: Path, host: Host) -> None:
+        super().__init__(path)
+        self.host = host
+
+    @contextmanager
+    def write(self) -> Iterator[object]:
+        self.host.check()
+        if self.host.dice.strikes("crash-before-commit"):
+            self.host.die("before commit")
+        with super().write() as connection:
+            yield connection
+        if self.host.dice.strikes("crash-after-commit"):
+            self.host.die("after commit")
+
+    def trace_events(self) -> None:
+        """Let the diary, the motions and the beliefs of slots appear in the trace."""
+
+        @event.listens_for(self._engine, "before_cursor_execute")
+        def _tell(_connection, _cursor, statement, parameters, _context, _many):
+            verb, *words = statement.split()
+            table = words[verb == "INSERT"] if len(words) > 1 else ""
+            if verb in ("INSERT", "UPDATE") and table in ("event", "slot", "motion", "disc", "job"):
+                shown = [value for value in parameters if not isinstance(value, bytes | memoryview)]
+                self.host.dice.log(f"{verb} {table} {shown}")
+
+    @contextmanager
+    def read(self) -> Iterator[object]:
+        self.host.check()
+        with super().read() as connection:
+            yield connection
+
+
+class HostLine:
+    """The host's end of the line."""
+
+    def __init__(self, line, host: Host) -> None:
+        self._line, self.host = line, host
+
+    async def send(self, data: bytes) -> None:
+        self.host.check()
+        await self._line.send(data)
+
+    async def receive(self) -> bytes:
+        self.host.check()
+        data = await self._line.receive()
+        self.host.check()
+        return data
+
+    async def aclose(self) -> None:
+        await self._line.aclose()
+
+
+class TracedWorld(World):
+    """The world, telling the trace of every disc that moves."""
+
+    dice: Dice
+
+    def shift(self, source, destination) -> None:
+        self.dice.log(f"{'+'.join(self.at(source))}: {source} > {destination}")
+        super().shift(source, destination)
+
+
+class SimDrive(FileDrive):
+    """A drive with times and moods, in the hands of one host."""
+
+    def __init__(self, number: DriveId, directory: Path, host: Host, burner: "SimBurner") -> None:
+        super().__init__(number, directory)
+        self.host = host
+        self._burner = burner
+        self._mood: dict[str, int] = {}
+
+    async def _in_thread(self, function):
+        self.host.check()
+        await trio.lowlevel.checkpoint()
+        return function()
+
+    def _moody(self, name: str) -> bool:
+        """A mood, once fallen into, lasts some calls; a reading fails twice in a row at most (a speck of dust)."""
+        if not self._mood.get(name) and self.host.dice.strikes(name):
+            self._mood[name] = self.host.dice.random.randint(1, 2 if name == "read-error" else 4)
+        if self._mood.get(name) and self.host.dice.storm:
+            self._mood[name] -= 1
+            return True
+        return False
+
+    async def _turn(self, move, tray: Tray) -> None:
+        if await self.tray() is tray:
+            return
+        if self._burner.writes_to(self.number):
+            raise DriveError(f"drive {self.number}: locked while a program writes")
+        await trio.sleep(2)
+        if self._moody("tray-stuck"):
+            raise DriveError(f"drive {self.number}: the tray is stuck")
+        await move()
+
+    async def open_tray(self) -> None:
+        await self._turn(super().open_tray, Tray.OPEN)
+
+    async def close_tray(self) -> None:
+        await self._turn(super().close_tray, Tray.CLOSED)
+
+    async def medium(self, timeout=60.0):
+        self.host.check()
+        await trio.sleep(8)
+        if self._burner.writes_to(self.number) or self._moody("not-ready"):
+            await trio.sleep(timeout)
+            raise NotReady(f"drive {self.number}: not ready after {timeout:g} s")
+        return await super().medium(timeout)
+
+    async def read(self, sector: int, count: int) -> bytes:
+        await trio.sleep(0.1 + count * SECTOR / 18e6)
+        if self._moody("read-error"):
+            raise ReadFailed(f"drive {self.number}: sector {sector} cannot be read", sector=sector)
+        return await super().read(sector, count)
+
+
+@dataclass
+class _Program:
+    """One running burning program."""
+
+    disc: Path
+    data: bytes
+    ended: trio.Event = field(default_factory=trio.Event)
+    woken: trio.Event = field(default_factory=trio.Event)
+    power_failed: bool = False
+    problem: str | None = None
+
+
+class SimBurner:
+    """Burning programs: processes of their own, so they outlive the host program that started them, but not the power."""
+
+    def __init__(self, dice: Dice, nursery: trio.Nursery) -> None:
+        self._dice = dice
+        self._nursery = nursery
+        self._running: dict[int, _Program] = {}
+        self.violations: list[str] = []
+        self.checks_blank = True
+
+    def writes_to(self, number: int) -> bool:
+        """Whether a program writes to this drive now."""
+        return number in self._running
+
+    def host_died(self) -> None:
+        """Nobody waits for the programs any more; they go on."""
+        for program in self._running.values():
+            program.woken.set()
+
+    def power_cut(self) -> None:
+        """All programs die."""
+        for program in self._running.values():
+            program.power_failed = True
+            program.ended.set()
+            program.woken.set()
+        self._running.clear()
+
+    async def wait_idle(self, target, timeout: float) -> bool:
+        program = self._running.get(target.number)
+        if program is not None:
+            self._dice.count("branch waited for an orphaned burner")
+            with trio.move_on_after(timeout):
+                await program.ended.wait()
+        await trio.lowlevel.checkpoint()
+        return target.number not in self._running
+
+    async def burn(self, target, image, size, *, progress=None):
+        if self._dice.strikes("burner-missing"):
+            raise BurnerMissing("the burning program could not be started")
+        if self.checks_blank:
+            medium = await target.medium()
+            if not medium.blank:
+                raise NotBlank("the medium is not blank")
+            if medium.capacity < size:
+                raise TooSmall("the image does not fit")
+        target.host.check()
+        disc = Path(target.device.removeprefix("stdio:")).resolve()
+        program = self._running[target.number] = _Program(disc, image.read_bytes()[:size])
+        self._nursery.start_soon(self._write, int(target.number), program)
+        with trio.CancelScope(shield=True):
+            await program.woken.wait()
+        target.host.check()
+        if program.problem:
+            raise BurnError(program.problem, medium_touched=True)
+        return BurnReport("sim", size, 1.0)
+
+    async def _write(self, number: int, program: _Program) -> None:
+        if program.disc.stat().st_size:
+            self.violations.append(f"wrote on {program.disc.stem}, which was written already")
+        self._dice.log(f"burn {program.disc.stem} begins in drive {number}")
+        program.problem = await self._pour(program)
+        self._dice.log(f"burn {program.disc.stem} ends: {program.problem or 'well'}")
+        if self._running.get(number) is program:
+            del self._running[number]
+        program.ended.set()
+        program.woken.set()
+
+    async def _pour(self, program: _Program) -> str:
+        data, stop, problem = program.data, len(program.data), ""
+        for name, words in (("write-error", "write error"), ("burner-killed", "the program was killed")):
+            if not problem and self._dice.strikes(name):
+                stop = self._dice.random.randrange(0, len(data)) // SECTOR * SECTOR
+                problem = f"{words} after {stop} bytes"
+        if not problem and self._dice.strikes("bad-burn"):
+            at = self._dice.random.randrange(0, len(data))
+            data = data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :]
+        minutes = self._dice.random.choice([3, 9, 20])
+        for part in range(1, 5):
+            await trio.sleep(minutes * 15)
+            if program.power_failed:
+                return "the power failed"
+            program.disc.write_bytes(data[: min(stop, len(data) * part // 4 // SECTOR * SECTOR)])
+        program.disc.write_bytes(data[:stop])
+        return problem
