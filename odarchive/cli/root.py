@@ -40,6 +40,7 @@ _PLACES = {
     "robot": "odarchive.cli.robot:robot",
     "job": "odarchive.cli.job:job",
     "restore": "odarchive.cli.restore:restore",
+    "rebuild-catalog": "odarchive.cli.rebuild_catalog:rebuild_catalog",
     "info": "odarchive.cli.info:info",
     "check": "odarchive.cli.check:check",
     "demo": "odarchive.cli.demo.command:demo",

@@ -22,6 +22,9 @@ _SLACK = 1 << 20
 _HEX = re.compile("[0-9a-f]{64}", re.ASCII)
 _MOST = 2**62
 
+Row = Mapping[str, Any]
+"""A line of a list: an object of whatever somebody wrote."""
+
 
 @dataclass(frozen=True, slots=True)
 class OnDisc:
@@ -32,6 +35,8 @@ class OnDisc:
     start: int
     length: int
     sector: int
+    sha256: bytes
+    """Of the range."""
     paths: tuple[str, ...]
     """From the root of the disc, without leading slash."""
 
@@ -55,6 +60,13 @@ def disc_info(text: bytes) -> DiscIdentity:
         return DiscIdentity(_string(value, "archive_id"), _string(value, "disc_id"), _string(value, "label"))
     except ValueError as error:
         raise BadDisc(f"disc_info.json: {error}") from None
+
+
+def age(text: bytes) -> tuple[str, int]:
+    """Date and number of a disc by its ``disc_info.json``: what is newer is greater."""
+    value = _object(_json(text, "disc_info.json"), "disc_info.json")
+    number = _string(value, "disc_num")
+    return _string(value, "date"), int(number) if number.isascii() and number.isdigit() and len(number) < 16 else 0
 
 
 def catalogue(text: bytes) -> DiscCatalogue:
@@ -90,7 +102,7 @@ def _contents(name: str, record: Mapping[str, Any]) -> Iterator[OnDisc]:
             raise BadDisc("catalogue.json: a part lies outside its content")
         names = _object(found.get("filenames"), "filenames")
         paths = tuple(path.removeprefix("/") for path in names)
-        yield OnDisc(bytes.fromhex(name), size, start, length, _number(found, "sector"), paths)
+        yield OnDisc(bytes.fromhex(name), size, start, length, _number(found, "sector"), digest(found, "sha256"), paths)
 
 
 def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -114,7 +126,7 @@ def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise BadDisc("the compressed catalogue is cut off")
 
 
-def lines(chunks: Iterable[bytes], kind: str) -> Iterator[Mapping[str, Any]]:
+def lines(chunks: Iterable[bytes], kind: str) -> Iterator[Row]:
     """The objects of a JSON-lines list whose head line says ``kind``, without the head."""
     rows = (_object(_json(line, kind), kind) for line in _split(chunks, kind))
     head = next(rows, None)
@@ -137,6 +149,14 @@ def digest(value: Mapping[str, Any], key: str) -> bytes:
     if _HEX.fullmatch(text) is None or len(text) != 2 * DIGEST_SIZE:
         raise BadDisc(f"{key} is no digest")
     return bytes.fromhex(text)
+
+
+def octal(value: Mapping[str, Any], key: str) -> int:
+    """Permissions as octal digits."""
+    text = _string(value, key)
+    if re.fullmatch("[0-7]{1,4}", text, re.ASCII) is None:
+        raise BadDisc(f"{key} is no permissions")
+    return int(text, 8)
 
 
 def number(value: Mapping[str, Any], key: str, *, least: int = 0) -> int:
