@@ -9,12 +9,15 @@ Not for the mount's answers (``namespace``): this has a connection of its own, f
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from odarchive.catalogue.namespace import TOTALS, TOTALS_SECONDS, TOTALS_SHARE
 from odarchive.catalogue.shown import PROVEN
 from odarchive.errors import DamageFound, NoArchive
+from odfs.ports import Totals
 
 BUSY_SECONDS = 30.0
 
@@ -50,11 +53,14 @@ class ChangeWatch:
         NoArchive: there is no catalogue at the path.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         if not path.is_file():
             raise NoArchive(f"{path} does not exist; make an archive with: odarchive init")
         uri = f"{path.absolute().as_uri()}?mode=ro"
         self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+        self._clock = clock
+        self._counted: int | None = None
+        self._count_again = 0.0
         self._version = self._data_version()
         self._snapshots, self._proven, self._planned = self._state()
 
@@ -89,6 +95,25 @@ class ChangeWatch:
             touched |= self._above(row[0] for row in self._db.execute(_FOLDERS, {"segment": segment}))
         self._snapshots, self._proven, self._planned = snapshots, proven, planned
         return self._consequences(touched)
+
+    def totals(self) -> Totals | None:
+        """Entries and bytes shown, counted anew if something was committed and counting is not too much of the time.
+
+        Takes a second per some million entries.
+
+        Raises:
+            DamageFound: the catalogue cannot be read now.
+        """
+        began = self._clock()
+        if self._counted == self._version or began < self._count_again:
+            return None
+        try:
+            files, size = self._db.execute(TOTALS).fetchone()
+        except sqlite3.Error as error:
+            raise DamageFound(f"the catalogue cannot be read: {error}") from error
+        self._counted = self._version
+        self._count_again = self._clock() + max(TOTALS_SECONDS, TOTALS_SHARE * (self._clock() - began))
+        return Totals(files, size)
 
     # For who looks at the cache in the same thread.
 

@@ -35,6 +35,8 @@ _CONTENT = (
     " WHERE entry.ino = ? AND entry.shown = 1 LIMIT 1"
 )
 
+TOTALS = "SELECT count(*), coalesce(sum(CASE WHEN content IS NULL THEN 0 ELSE size END), 0) FROM entry WHERE shown = 1"
+
 
 class CatalogueNamespace:
     """Implements ``odfs.ports.Namespace``; a context manager.
@@ -43,7 +45,8 @@ class CatalogueNamespace:
         NoArchive: there is no catalogue at the path.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic, *, counts: bool = True) -> None:
+        """``counts``: whether ``totals`` counts for itself; else it answers what ``told_totals`` said last."""
         if not path.is_file():
             raise NoArchive(f"{path} does not exist; make an archive with: odarchive init")
         self._db = sqlite3.connect(
@@ -56,7 +59,8 @@ class CatalogueNamespace:
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._clock = clock
         self._version = self._data_version()
-        self._totals: Totals | None = None
+        self._totals: Totals | None = None if counts else Totals(0, 0)
+        self._counts = counts
         self._totals_version = self._version
         self._totals_until = 0.0
 
@@ -103,15 +107,17 @@ class CatalogueNamespace:
     def totals(self) -> Totals:
         """Files (of every type) and bytes shown; some seconds old, longer where counting is slow."""
         now = self._clock()
-        if self._totals is None or (now >= self._totals_until and self._totals_version != self._data_version()):
+        if self._totals is None or (
+            self._counts and now >= self._totals_until and self._totals_version != self._data_version()
+        ):
             self._totals_version = self._data_version()
-            files, size = self._db.execute(
-                "SELECT count(*), coalesce(sum(CASE WHEN content IS NULL THEN 0 ELSE size END), 0)"
-                " FROM entry WHERE shown = 1"
-            ).fetchone()
-            self._totals = Totals(files, size)
+            self._totals = Totals(*self._db.execute(TOTALS).fetchone())
             self._totals_until = self._clock() + max(TOTALS_SECONDS, TOTALS_SHARE * (self._clock() - now))
         return self._totals
+
+    def told_totals(self, totals: Totals) -> None:
+        """Somebody else has counted, where it holds up nobody."""
+        self._totals = totals
 
     def content(self, number: ContentId) -> Content | None:
         """The content of a number, as ``Attributes.content`` tells it."""

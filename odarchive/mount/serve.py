@@ -38,7 +38,7 @@ async def serve(config: Config, mountpoint: Path, manner: MountManner, ready: Ca
         MountFailed: it cannot be mounted there, or it died.
         NoArchive: there is no catalogue.
     """
-    namespace = CatalogueNamespace(config.catalogue)
+    namespace = CatalogueNamespace(config.catalogue, counts=False)
     changes = ChangeWatch(config.catalogue)
     standings = Standings(config.catalogue)
     client = AsyncClient(config.socket)

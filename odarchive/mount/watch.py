@@ -17,7 +17,7 @@ from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.errors import OdarchiveError
 from odarchive.mount.residency import Residency
 from odfs.mount import RunningMount
-from odfs.ports import Inode
+from odfs.ports import Inode, Totals
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class _Seen:
     committed: bool
     changes: Changes
     moved: set[int]
+    totals: Totals | None
 
 
 async def watch(mount: RunningMount, namespace: CatalogueNamespace, changes: ChangeWatch, residency: Residency) -> None:
@@ -51,6 +52,8 @@ async def watch(mount: RunningMount, namespace: CatalogueNamespace, changes: Cha
             namespace.let_go()
         elif quiet == QUIET:
             namespace.hold()
+        if seen.totals is not None:
+            namespace.told_totals(seen.totals)
         await _tell(mount, seen)
         await trio.sleep(PERIOD)
 
@@ -58,7 +61,8 @@ async def watch(mount: RunningMount, namespace: CatalogueNamespace, changes: Cha
 def _look(changes: ChangeWatch, residency: Residency) -> _Seen:
     told = changes.look()
     moved = residency.look()
-    return _Seen(told is not None, told or Changes(), changes.shown_inodes(moved) if len(moved) <= MANY else set())
+    inodes = changes.shown_inodes(moved) if len(moved) <= MANY else set()
+    return _Seen(told is not None, told or Changes(), inodes, changes.totals())
 
 
 async def _tell(mount: RunningMount, seen: _Seen) -> None:

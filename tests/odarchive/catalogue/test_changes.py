@@ -10,7 +10,7 @@ from trees import scanned, write
 from odarchive.catalogue.changes import Changes, ChangeWatch
 from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.errors import DamageFound, NoArchive
-from odfs.ports import ROOT
+from odfs.ports import ROOT, Totals
 
 
 def seen(attributes):
@@ -89,6 +89,24 @@ def test_it_knows_contents_by_digest_and_who_shows_them(populated):
     assert watch.shown_inodes([number]) == {ino}
     run(populated, "UPDATE entry SET shown = 0")
     assert watch.shown_inodes([number]) == set()
+    watch.close()
+
+
+def test_totals_are_counted_after_a_commit_but_not_all_the_time(populated):
+    now = [0.0]
+    watch = ChangeWatch(populated.path, clock=lambda: now[0])
+    first = watch.totals()
+    with CatalogueNamespace(populated.path) as space, CatalogueNamespace(populated.path, counts=False) as told:
+        assert first == space.totals()
+        assert told.totals() == Totals(0, 0)
+        told.told_totals(first)
+        assert told.totals() == first
+    assert watch.totals() is None
+    run(populated, "UPDATE entry SET shown = 0")
+    assert watch.look() is not None
+    assert watch.totals() is None
+    now[0] = 10.0
+    assert watch.totals() == Totals(0, 0)
     watch.close()
 
 
