@@ -64,6 +64,12 @@ def homes(connection: Connection) -> dict[str, int | None]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
+def holds(connection: Connection, element: str) -> bool:
+    """Whether a disc was put to this place that is not a slot, and not taken away since, all of it proven."""
+    table = schema.station
+    return connection.scalar(select(table.c.state).where(table.c.element == element)) == "full"
+
+
 def _slot_number(element: str) -> int | None:
     kind, _, number = element.partition(" ")
     return int(number) if kind == "slot" else None
@@ -71,10 +77,12 @@ def _slot_number(element: str) -> int | None:
 
 def _moved(connection: Connection, source: str, destination: str, now_ns: int) -> None:
     home = _slot_number(source)
-    if home is None:
+    if home is None and not _is_bin(source):
         home = connection.scalar(select(schema.station.c.home).where(schema.station.c.element == source))
         put_station(connection, source, "empty", None, now_ns=now_ns)
     target = _slot_number(destination)
+    if _is_bin(destination):
+        return  # a stack: what lies in it is not believed, but asked of the discs
     if target is None:
         # The slot a disc came from keeps its belief while the disc is out: it is where the disc belongs.
         put_station(connection, destination, "full", home, now_ns=now_ns)
@@ -92,7 +100,13 @@ def _carry_belief(connection: Connection, home: int, target: int, now_ns: int) -
     put_slot(connection, target, SlotState(state), disc, f"moved from slot {home}", now_ns=now_ns)
 
 
+def _is_bin(element: str) -> bool:
+    return element.partition(" ")[0].endswith("-bin")
+
+
 def _unknown(connection: Connection, element: str, evidence: str, now_ns: int) -> None:
+    if _is_bin(element):
+        return
     number = _slot_number(element)
     if number is None:
         put_station(connection, element, "unknown", None, now_ns=now_ns, keep_home=True)
@@ -120,6 +134,23 @@ def put_slot(
     connection.execute(
         upsert(table).values(number=number, **values).on_conflict_do_update(index_elements=["number"], set_=values)
     )
+
+
+def put_outside(connection: Connection, disc: int, place: str, *, now_ns: int) -> None:
+    """Record that a disc lies in no slot, but at ``place``, in a person's words. Slots that claimed it are unknown."""
+    slots, table = schema.slot, schema.whereabouts
+    unknown = {"state": SlotState.UNKNOWN, "disc": None, "seen_ns": now_ns, "evidence": f"its disc is at {place}"}
+    connection.execute(update(slots).where(slots.c.disc == disc).values(unknown))
+    values = {"place": place, "since_ns": now_ns}
+    connection.execute(
+        upsert(table).values(disc=disc, **values).on_conflict_do_update(index_elements=["disc"], set_=values)
+    )
+
+
+def where(connection: Connection, disc: int) -> str | None:
+    """The place outside of the slots where a disc was last known to be."""
+    table = schema.whereabouts
+    return connection.scalar(select(table.c.place).where(table.c.disc == disc))
 
 
 def put_station(

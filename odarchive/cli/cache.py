@@ -41,6 +41,7 @@ def recall(settings: Settings, paths: Sequence[bytes], wait: bool, timeout: floa
     archive = open_archive(settings.root())
     wanted = [placed for path in paths for placed in _below(archive, path)]
     with _librarian(archive) as librarian:
+        librarian.wake()  # a person asks: what stood in the way may be gone
         states = {placed.content: librarian.recall(placed.content, 0.0) for placed in wanted}
         if wait:
             _await(librarian, states, time.monotonic() + timeout)
@@ -57,6 +58,8 @@ def recall(settings: Settings, paths: Sequence[bytes], wait: bool, timeout: floa
 
 
 _STATES = ("done", "waiting", "failed")
+_WAITING = "waiting for its disc"
+"""What the librarian says of a content that waits its turn."""
 
 
 def _judge(states: Mapping[Any, Mapping[str, Any]], *, wait: bool) -> None:
@@ -69,9 +72,13 @@ def _judge(states: Mapping[Any, Mapping[str, Any]], *, wait: bool) -> None:
 
 
 def _await(librarian: "Client", states: dict[Any, dict[str, Any]], end: float) -> None:
+    said = {_WAITING}
     for content in [content for content, answer in states.items() if answer["state"] == "waiting"]:
         while states[content]["state"] == "waiting" and (rest := end - time.monotonic()) > 0:
             states[content] = librarian.recall(content, min(SLICE, rest))
+            if states[content]["state"] == "waiting" and (why := str(states[content]["why"])) not in said:
+                said.add(why)
+                output.hint(why)
 
 
 @click.group()

@@ -4,15 +4,18 @@ A bay states ends: ``load(slot)`` returns with that slot's disc settled in the d
 gone home. Used by one task (the librarian's bay task); bays share the arm through the jukebox's own lock.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from odarchive.catalogue import motions
 from odarchive.errors import OperatorNeeded
+from odarchive.librarian import stack
 from odarchive.librarian.settle import Found, Kind, cycle, record_slot, settle
-from odarchive.librarian.stock import free_slots, take_stock
+from odarchive.librarian.stock import free_slots, is_stack, take_stock
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscId
 from robot import ports
+from robot.errors import SourceEmpty
 from robot.evidence import fill_of
 from robot.ports import Drive, DriveId, Fill, MachineStatus, SlotId
 
@@ -51,6 +54,11 @@ class Bay:
         return self.found.disc.id if self.found is not None and self.found.disc is not None else None
 
     @property
+    def place(self) -> str:
+        """Where its disc belongs, for people."""
+        return f"drive {self.number}" if self.home is None else f"slot {self.home}"
+
+    @property
     def loaded(self) -> bool:
         """Whether something is in the drive."""
         return self.found is not None and self.found.kind is not Kind.EMPTY
@@ -75,9 +83,13 @@ class Bay:
             self._claim((await self._room.read(motions.homes)).get(str(element)))
             await self._room.burner.wait_idle(self.drive, timeout=BURN_LIMIT)
             await self.drive.close_tray()
-            self.found = await settle(self._room, self.drive, self.home, full=fill is Fill.FULL)
+            stacked = await is_stack(self._room)
+            full = fill is Fill.FULL or (stacked and await self._room.read(motions.holds, str(element)))
+            self.found = await settle(self._room, self.drive, self.home, full=full)
             if self.found.kind is Kind.EMPTY:
                 self._release()
+            elif stacked:
+                await stack.inside(self._room, self.number, self.found)
         self.doing("idle")
 
     async def load(self, slot: int) -> Found:
@@ -101,8 +113,25 @@ class Bay:
         self.found = await settle(self._room, self.drive, slot, full=True)
         return self.found
 
+    async def take_next(self) -> Found:
+        """Bring the next disc of a machine without slots into the drive and settle it, whatever it is.
+
+        Raises:
+            SourceEmpty: the input bin is empty.
+            robot.errors.RobotError: the machine or drive failed; the journal says what is known.
+        """
+        await self.clear()
+        self.doing("taking the next disc of the input bin")
+        await stack.take(self._room, self.number)
+        self.doing("identifying the disc of the input bin")
+        self.found = await settle(self._room, self.drive, None, full=True)
+        await stack.inside(self._room, self.number, self.found)
+        return self.found
+
     async def clear(self) -> None:
         """Take the disc home, or to a free slot if its home is not known or taken; harmless when the drive is empty.
+
+        In a machine without slots: into the bin for such discs.
 
         Raises:
             OperatorNeeded: no slot is free.
@@ -111,6 +140,14 @@ class Bay:
         if not self.loaded or self.found is None:
             return
         room = self._room
+        if await is_stack(room):
+            self.doing(f"putting {self.found.describe()} out")
+            with suppress(SourceEmpty):  # somebody was quicker
+                await stack.put(room, self.number, self.found)
+            self.found = None
+            self._release()
+            self.doing("idle")
+            return
         target = self._target(await take_stock(room))
         room.claims.add(target)
         try:

@@ -17,7 +17,7 @@ row mean a bad batch or a bad laser, and a person is asked. A burn is never repe
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from odarchive.catalogue import discs, jobs, machine, motions
@@ -31,10 +31,10 @@ from odarchive.imaging import LeftOut, StreamedImage, build_image, image_size, s
 from odarchive.librarian import settle
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.settle import Kind
-from odarchive.librarian.stock import take_stock
+from odarchive.librarian.stock import is_stack, take_stock
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscState, Job, JobState, SegmentState, SlotState
-from robot.errors import BurnError
+from robot.errors import BurnError, SourceEmpty
 from robot.ports import SECTOR, BurnProgress, Fill
 
 MAX_ATTEMPTS = 3
@@ -106,12 +106,32 @@ async def _blank(room: Workroom, bay: Bay, size: int) -> None:
     Raises:
         OperatorNeeded: the robot holds none.
     """
+    if await is_stack(room):
+        await _blank_of_stack(bay, size)
+        return
     tried: set[int] = set()
     while not _fits(bay, size):
         await bay.clear()
         number = await _candidate(room, tried)
         tried.add(number)
         await bay.load(number)
+
+
+async def _blank_of_stack(bay: Bay, size: int) -> None:
+    """The next blank of the input bin; what is of no use goes to the reject bin, and copies wait for a moment.
+
+    Raises:
+        OperatorNeeded: the input bin is empty, or gave a copy, which somebody may have put there to be read.
+    """
+    while not _fits(bay, size):
+        if bay.found is not None and bay.found.kind is Kind.BLANK:
+            bay.found = replace(bay.found, kind=Kind.FOREIGN, label="too small a blank")
+        try:
+            found = await bay.take_next()
+        except SourceEmpty as error:
+            raise OperatorNeeded("the robot's input bin is empty; put blank discs into it") from error
+        if found.kind is Kind.OURS:
+            raise OperatorNeeded(f"the input bin holds {found.describe()}, not a blank; it goes to the output bin next")
 
 
 def _fits(bay: Bay, size: int) -> bool:
@@ -197,6 +217,8 @@ async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, held: E
         jobs.count_attempt(connection, job.id)
         if bay.home is not None:
             motions.put_slot(connection, bay.home, SlotState.UNKNOWN, number, "a burn is under way", now_ns=now_ns)
+        else:
+            motions.put_outside(connection, number, f"the robot's {bay.place}", now_ns=now_ns)
         return discs.get(connection, number)
 
     return _Prepared(image, size, await room.write(intend))
@@ -238,7 +260,7 @@ async def _spoiled(room: Workroom, bay: Bay, job: Job, disc: Disc, problem: str)
         machine.count_burn(connection, int(bay.number), spoiled=True)
         if bay.home is not None:
             motions.put_slot(connection, bay.home, SlotState.SPOILED, disc.id, problem, now_ns=now_ns)
-        message = f"disc {disc.label} in slot {bay.home} is spoiled: {problem}"
+        message = f"disc {disc.label} of {bay.place} is spoiled: {problem}"
         discs.event(connection, "spoiled", message, now_ns=now_ns, disc=disc.id, job=job.id)
 
     await room.write(record)
@@ -255,7 +277,7 @@ async def _believed(room: Workroom, bay: Bay, job: Job, disc: Disc) -> None:
         machine.count_burn(connection, int(bay.number), spoiled=False)
         if bay.home is not None:
             motions.put_slot(connection, bay.home, SlotState.DISC, disc.id, "burned, read back", now_ns=now_ns)
-        message = f"disc {disc.label} in slot {bay.home} burned and read back right"
+        message = f"disc {disc.label} of {bay.place} burned and read back right"
         discs.event(connection, "verified", message, now_ns=now_ns, disc=disc.id, job=job.id)
         return discs.get(connection, disc.id)
 

@@ -9,25 +9,22 @@ tried on another, and when no copy is left the want fails with the disc's name.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import trio
-
 from odarchive.cache import Filling
 from odarchive.catalogue import discs, jobs
 from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Disc
 from odarchive.errors import DamageFound, NoSpace
+from odarchive.librarian.awaited import Awaited
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.demand import Demand, Want
+from odarchive.librarian.fetch import Fetcher
 from odarchive.librarian.readback import SectorReader
-from odarchive.librarian.stock import take_stock
 from odarchive.librarian.workroom import Workroom
-from odarchive.model import ContentId, DiscState, Extent, JobState, SegmentId, SlotState
-from robot.errors import ReadFailed, RobotError, SourceEmpty
-from robot.ports import SECTOR, ElementKind, Fill
+from odarchive.model import ContentId, DiscState, Extent, JobState, SegmentId
+from robot.errors import ReadFailed, RobotError
+from robot.ports import SECTOR
 
 CHUNK = 1 << 20
-MOMENT = 1.0
-"""Seconds until a disc that another drive has is asked for again."""
 
 
 @dataclass(slots=True)
@@ -51,11 +48,16 @@ class Recaller:
             others_wait: whether another disc is asked for and this bay is the one that should fetch it.
             stuck: the drive out of service that holds the disc of a slot, in words; empty if there is none.
         """
-        self._stuck = stuck
         self._room = room
         self._demand = demand
         self._others_wait = others_wait
         self._partial: dict[ContentId, Partial] = {}
+        self._fetcher = Fetcher(room, demand, stuck, self.fail)
+
+    @property
+    def awaited(self) -> Awaited:
+        """Discs that a person is asked to bring."""
+        return self._fetcher.awaited
 
     async def serve(self, bay: Bay, segment: SegmentId) -> None:
         """Serve everything wanted of a segment that one disc can give; returns with that disc still in the bay.
@@ -63,7 +65,7 @@ class Recaller:
         Raises:
             RobotError: the machine failed; wants stay open and say why.
         """
-        disc = await self._bring(bay, segment)
+        disc = await self._fetcher.bring(bay, segment)
         if disc is None:
             return
         reader = SectorReader(bay.drive, disc.image_size // SECTOR)
@@ -74,68 +76,6 @@ class Recaller:
             await self._extent(bay, reader, disc, want, extent)
             sector = extent.sector + 1
         await self._read_ahead(bay, reader, segment, sector)
-
-    async def _bring(self, bay: Bay, segment: SegmentId) -> Disc | None:
-        """A disc of the segment in the bay that some want has not failed on.
-
-        None: its wants were ended, or they wait for a disc that another drive has.
-        """
-        room = self._room
-        reasons = []
-        copies = await room.read(discs.readable_of, segment)
-        for disc in sorted(copies, key=lambda copy: copy.id != bay.disc):
-            if not any(disc.id not in want.bad for want in self._demand.on(segment)):
-                reasons.append(f"disc {disc.label} cannot be read there")
-                continue
-            if disc.slot is None:
-                reasons.append(f"disc {disc.label} is not in a slot of the robot")
-                continue
-            if disc.slot in room.claims - {bay.home}:
-                stuck = self._stuck(disc.slot)
-                if not stuck:  # another drive has it and serves it, or is about to take it home
-                    await trio.sleep(MOMENT)
-                    return None
-                reasons.append(f"disc {disc.label} is in {stuck}")
-                continue
-            found = await bay.load(disc.slot)
-            if found.disc is not None and found.disc.id == disc.id:
-                return disc
-            reasons.append(f"slot {disc.slot} should hold disc {disc.label} but the drive finds {found.describe()}")
-            await room.note("wrong-disc", reasons[-1], disc=disc.id)
-        if reasons and (lost := await self._search(bay, segment)) is not None:
-            return lost
-        why = "; ".join(reasons) or f"segment {segment} has no verified disc"
-        for want in self._demand.on(segment):
-            await self.fail(want, want.why or why)
-        return None
-
-    async def _search(self, bay: Bay, segment: SegmentId) -> Disc | None:
-        """Look into the slots of which nobody knows what they hold, one after the other: doubtful ones, then unseen."""
-        room = self._room
-        for number in await self._unknown():
-            if number in room.claims - {bay.home}:
-                continue
-            try:
-                found = await bay.load(number)
-            except SourceEmpty:
-                await room.write(discs.place, number, SlotState.EMPTY, None, "the picker", now_ns=room.now_ns())
-                continue
-            wanted = found.disc is not None and found.disc.segment == segment
-            if found.disc is not None and wanted and found.disc.state in (DiscState.VERIFIED, DiscState.SUSPECT):
-                await room.note("found", f"disc {found.disc.label} was found in slot {number}", disc=found.disc.id)
-                return found.disc
-        return None
-
-    async def _unknown(self) -> list[int]:
-        status = await take_stock(self._room)
-        beliefs = await self._room.read(discs.slots)
-        doubtful = [n for n, slot in sorted(beliefs.items()) if slot.state in (SlotState.UNKNOWN, SlotState.STALE)]
-        full = [
-            state.element.number
-            for state in status.elements
-            if state.element.kind is ElementKind.SLOT and state.fill is not Fill.EMPTY
-        ]
-        return [number for number in doubtful if number in full] + [n for n in full if n not in beliefs]
 
     async def _extent(self, bay: Bay, reader: SectorReader, disc: Disc, want: Want, extent: Extent) -> None:
         filling = await self._filling(want)

@@ -76,6 +76,10 @@ class Librarian:
 
     async def look_again(self) -> None:
         """A person says that something changed: waiting jobs are tried now."""
+        self._recaller.awaited.changed()
+        await self._requeue()
+
+    async def _requeue(self) -> None:
         await self.room.write(jobs.requeue, JobState.WAITING, now_ns=self.room.now_ns())
         self.wake()
 
@@ -216,7 +220,8 @@ class Librarian:
     def _elsewhere(self, bay: Bay) -> set[SegmentId]:
         others = [other for other in self.bays if other is not bay]
         held = {segment for other in others if (segment := self._useful(other)) is not None and self._serves(other)}
-        return held | {segment for other, segment in self._targets.items() if other is not bay}
+        targets = {segment for other, segment in self._targets.items() if other is not bay}
+        return held | targets | self._recaller.awaited.segments()
 
     def _serves(self, bay: Bay) -> bool:
         """Whether what lies in this bay will be served by it: it is idle, or at that very disc."""
@@ -241,6 +246,7 @@ class Librarian:
 
     def _others_wait(self, bay: Bay) -> bool:
         here = {self._loaded(other) for other in self.bays} | set(self._targets.values())
+        here |= self._recaller.awaited.segments()
         return not self._idle and any(segment not in here for segment in self.demand.segments())
 
     async def _serve(self, bay: Bay, segment: SegmentId) -> None:
@@ -309,7 +315,9 @@ class Librarian:
             await trio.sleep(self._patience)
             glance += self._patience
             if await self.room.read(jobs.any_waits):
-                await self.look_again()
+                await self._requeue()
+            elif self._recaller.awaited:
+                self.wake()
             if glance >= self._glance:
                 glance = 0.0
                 with suppress(RobotError):  # whoever needs the machine tells it

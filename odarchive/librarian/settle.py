@@ -15,6 +15,7 @@ from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Disc
 from odarchive.image.identity import parse_identity
 from odarchive.librarian.readback import image_digest
+from odarchive.librarian.stock import is_stack
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscState, SlotState
 from robot.errors import NoMedium, ReadFailed
@@ -126,7 +127,7 @@ async def settle(room: Workroom, drive: Drive, home: int | None, *, full: bool) 
     if found.kind is Kind.OURS and found.disc is not None:
         found = await _settle_ours(room, drive, found, found.disc)
     else:
-        await _settle_attempt(room, found, home)
+        await _settle_attempt(room, drive, found, home)
     if home is not None:
         await room.write(record_slot, home, found, room.now_ns())
     return found
@@ -149,10 +150,14 @@ def _verified(connection: Connection, disc: Disc, copies: int, now_ns: int) -> N
     discs.event(connection, "verified", message, now_ns=now_ns, disc=disc.id)
 
 
-async def _settle_attempt(room: Workroom, found: Found, home: int | None) -> None:
-    """The disc does not say who it is; the open attempt of its home slot, if any, tells what it should have become."""
+async def _settle_attempt(room: Workroom, drive: Drive, found: Found, home: int | None) -> None:
+    """The disc does not say who it is; the open attempt of its home slot, if any, tells what it should have become.
+
+    Where there are no slots, it is the open attempt of this drive, which nothing leaves without being settled.
+    """
+    stacked = home is None and await is_stack(room)
     for attempt in await room.read(discs.unsettled):
-        if attempt.slot is None or attempt.slot != home:
+        if attempt.slot != home or (home is None and not (stacked and attempt.drive == drive.number)):
             continue
         if found.kind is Kind.BLANK:
             await room.write(discs.set_state, attempt.id, DiscState.ABANDONED, note="the medium is still blank")

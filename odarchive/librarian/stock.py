@@ -51,6 +51,11 @@ async def _recorded(room: Workroom, status: MachineStatus, last: int) -> bool:
     return surprises is not None
 
 
+async def is_stack(room: Workroom) -> bool:
+    """Whether the machine has bins in place of slots. Raises CommunicationLost."""
+    return not (await room.jukebox.capabilities()).random_access
+
+
 def free_slots(room: Workroom, status: MachineStatus) -> list[int]:
     """Slots that are empty, nobody's, and not the reserved one."""
     return [

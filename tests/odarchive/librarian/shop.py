@@ -31,7 +31,7 @@ from robot.changers.odjp import OdjpChanger
 from robot.drives.file import FileDrive
 from robot.errors import BurnError, NotBlank, TooSmall
 from robot.jukebox import Jukebox
-from robot.ports import BurnReport, DriveId
+from robot.ports import BurnReport, Changer, DriveId
 from robot.sim.faults import FaultPlan
 from robot.sim.openjuke import OpenJuke
 from robot.sim.world import DiscKind, World
@@ -158,24 +158,33 @@ class Shop:
         make_plan(catalogue, parse(MEDIUM))
         with catalogue.write() as connection:
             jobs.enqueue_burns(connection, None, now_ns=0)
-        World.create(self.root / "world", slots=8, drives=2, blanks=blanks, kind=DiscKind(parse(MEDIUM).capacity))
+        self.make_world(blanks, DiscKind(parse(MEDIUM).capacity))
+
+    def make_world(self, blanks: range, kind: DiscKind) -> None:
+        """The machine's world: eight slots, two drives."""
+        World.create(self.root / "world", slots=8, drives=2, blanks=blanks, kind=kind)
+
+    def connect(self, nursery: trio.Nursery, drives, faults) -> Changer:
+        """Switch the machine on and open its driver."""
+        del drives
+        host, far = memory_pair()
+        nursery.start_soon(OpenJuke(World.open(self.root / "world"), faults=FaultPlan(faults)).serve, far)
+        return OdjpChanger(host)
 
     @asynccontextmanager
     async def life(self, *, at: int | None = None, moment: str = "after", faults=()) -> AsyncIterator[Librarian]:
         """One life of the librarian, ended when the block ends."""
         opened = self.archive
         catalogue = CrashingCatalogue(opened.config.catalogue, at, moment)
-        machine = OpenJuke(World.open(self.root / "world"), faults=FaultPlan(faults))
-        host, far = memory_pair()
-        drives = {DriveId(n): InlineDrive(DriveId(n), self.root / "world" / "drives" / str(n)) for n in (0, 1)}
+        places = sorted((self.root / "world" / "drives").iterdir())
+        drives = {DriveId(n): InlineDrive(DriveId(n), place) for n, place in enumerate(places)}
         journal = CatalogueJournal(catalogue, inline, lambda: round(trio.current_time() * 1e9))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(machine.serve, far)
             room = Workroom(
                 config=opened.config,
                 archive_uuid=ARCHIVE_UUID,
                 catalogue=catalogue,
-                jukebox=Jukebox(OdjpChanger(host), drives, journal),
+                jukebox=Jukebox(self.connect(nursery, drives, faults), drives, journal),
                 drives=drives,
                 burner=self.burner,
                 cache=Cache(opened.config.cache, opened.config.cache_bytes),
