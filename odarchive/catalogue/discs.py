@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from odarchive.catalogue import motions, schema
 from odarchive.catalogue.publish import publish
+from odarchive.errors import NotFound
 from odarchive.model import ContentId, DiscId, DiscState, Extent, SegmentId, SegmentState, SlotState
 
 _READABLE = (DiscState.VERIFIED, DiscState.SUSPECT, DiscState.MISSING)
@@ -190,6 +192,45 @@ def place_again(connection: Connection, number: int, disc: DiscId, *, now_ns: in
     motions.put_slot(connection, number, kind, disc, "put here from a drive", now_ns=now_ns)
 
 
+def put_outside(connection: Connection, disc: DiscId, place: str, *, now_ns: int) -> None:
+    """A person says that a disc is outside of the robot, and where. No slot holds it then."""
+    values = {"place": place, "since_ns": now_ns}
+    row = upsert(schema.whereabouts).values(disc=disc, **values)
+    slot = update(schema.slot).where(schema.slot.c.disc == disc)
+    connection.execute(slot.values(state=SlotState.UNKNOWN, disc=None, evidence=f"its disc is said to be: {place}"))
+    connection.execute(row.on_conflict_do_update(index_elements=["disc"], set_=values))
+
+
+def outside(connection: Connection) -> dict[DiscId, str]:
+    """Where the discs are that are outside of the robot, in people's words."""
+    table = schema.whereabouts
+    return {DiscId(row[0]): row[1] for row in connection.execute(select(table.c.disc, table.c.place))}
+
+
+def outside_labels(connection: Connection) -> dict[str, str]:
+    """The same by label."""
+    known = labels(connection)
+    return {known[disc]: place for disc, place in outside(connection).items()}
+
+
+def everyone(connection: Connection) -> list[Disc]:
+    """All attempts, oldest first."""
+    return [_disc(row) for row in connection.execute(_discs().order_by(schema.disc.c.id))]
+
+
+def find(connection: Connection, name: str) -> Disc:
+    """The disc a person names: by label, by id on the disc, or by its beginning.
+
+    Raises:
+        NotFound: no disc, or more than one, goes by that name.
+    """
+    known = [disc for disc in everyone(connection) if name in (disc.label, disc.uuid) or disc.uuid.startswith(name)]
+    counting = [disc for disc in known if disc.state in _READABLE] or known
+    if len(counting) != 1:
+        raise NotFound(f"{len(counting)} discs are called {name!r}; `odarchive disc list` lists them with their ids")
+    return counting[0]
+
+
 def extents(connection: Connection, content: ContentId) -> list[Extent]:
     """Where a content lies, by offset; empty if no disc was ever verified that carries it."""
     c, s = schema.piece.c, schema.disc.c
@@ -231,6 +272,13 @@ def event(
 ) -> None:
     """Write one line into the archive's diary."""
     connection.execute(insert(schema.event).values(at_ns=now_ns, kind=kind, message=message, disc=disc, job=job))
+
+
+def events(connection: Connection, disc: DiscId) -> Sequence[tuple[int, str, str]]:
+    """What happened to a disc, oldest first: (when in ns since the epoch, kind, message)."""
+    table = schema.event
+    query = select(table.c.at_ns, table.c.kind, table.c.message).where(table.c.disc == disc).order_by(table.c.id)
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
 def labels(connection: Connection) -> dict[DiscId, str]:

@@ -161,6 +161,48 @@ def claim_burn(connection: Connection, *, now_ns: int) -> Job | None:
     return get(connection, JobId(number))
 
 
+def cancel(connection: Connection, job: JobId, *, now_ns: int) -> Job:
+    """Take a burn off the queue.
+
+    Raises:
+        NotFound: there is no such job.
+        OdarchiveError: it runs, has ended, or is a recall (readers end those by going away).
+    """
+    found = get(connection, job)
+    if found.kind is not JobKind.BURN or found.state not in (JobState.QUEUED, JobState.WAITING):
+        raise OdarchiveError(f"job {job} is {found.state.value}; only burns that have not begun can be cancelled")
+    set_state(connection, job, JobState.CANCELLED, now_ns=now_ns, why="cancelled by a person")
+    return get(connection, job)
+
+
+def retry(connection: Connection, job: JobId, *, now_ns: int) -> Job:
+    """Queue a burn again that failed, was cancelled or waits.
+
+    Raises:
+        NotFound: there is no such job.
+        OdarchiveError: it is done, under way, or a recall; or its segment has another open job.
+    """
+    found = get(connection, job)
+    if found.kind is not JobKind.BURN or found.state not in (JobState.FAILED, JobState.CANCELLED, JobState.WAITING):
+        raise OdarchiveError(
+            f"job {job} is a {found.kind.value} and {found.state.value}; there is nothing to try again"
+        )
+    others = [
+        other.id for other in jobs(connection, only_open=True, kind=JobKind.BURN) if other.segment == found.segment
+    ]
+    if others and others != [job]:
+        raise OdarchiveError(f"job {others[0]} burns the same segment already")
+    set_state(connection, job, JobState.QUEUED, now_ns=now_ns)
+    return get(connection, job)
+
+
+def events(connection: Connection, job: JobId) -> Sequence[tuple[int, str, str]]:
+    """What happened in a job, oldest first: (when in ns since the epoch, kind, message)."""
+    table = schema.event
+    query = select(table.c.at_ns, table.c.kind, table.c.message).where(table.c.job == job).order_by(table.c.id)
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
 def forget_old_recalls(connection: Connection, *, keep: int = 1000) -> None:
     """Drop ended recall jobs but the newest ``keep``; they are of no interest later."""
     table = schema.job

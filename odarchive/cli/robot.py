@@ -1,4 +1,4 @@
-"""``odarchive robot``: what the machine says, through the librarian, its one owner. Moves nothing."""
+"""``odarchive robot``: the machine, through the librarian, its one owner: what it says, and moving discs by hand."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,8 +6,22 @@ from typing import Any
 
 import click
 
-from odarchive.cli import output
+from odarchive.cli import errand, output
 from odarchive.cli.settings import Settings, common_options
+
+_SIGNS = {
+    "": "·",
+    "empty": ".",
+    "blank": "o",
+    "disc": "D",
+    "stale": "d",
+    "unknown": "?",
+    "foreign": "F",
+    "spoiled": "x",
+    "unreadable": "!",
+}
+"""One character for each state of a slot in ``robot map``; the first: a disc nobody has looked at."""
+_ROW = 50
 
 
 @click.group()
@@ -21,15 +35,116 @@ def robot() -> None:
 @click.pass_obj
 def status(settings: Settings) -> None:
     """Show the machine, its drives and slots as it sees them and as the archive believes, and its move counter."""
-    from odarchive import config  # noqa: PLC0415
-    from odarchive.service.client import Client  # noqa: PLC0415  needs httpx
-
-    with Client(config.load(settings.root()).socket) as librarian:
+    with errand.librarian(settings) as librarian:
         report = librarian.robot()
     if settings.json:
         output.document(report)
     else:
         _print(report)
+
+
+@robot.command("map")
+@common_options()
+@click.pass_obj
+def map_(settings: Settings) -> None:
+    """Show every slot as one character."""
+    with errand.librarian(settings) as librarian:
+        slots = librarian.robot()["slots"]
+    if settings.json:
+        output.document({"slots": slots})
+        return
+    for first in range(0, len(slots), _ROW):
+        row = slots[first : first + _ROW]
+        output.line(f"{row[0]['slot']:>4}  {''.join(_sign(slot) for slot in row)}")
+    output.line("      " + "  ".join(f"{sign} {state or 'not looked at'}" for state, sign in _SIGNS.items()))
+
+
+def _sign(slot: Mapping[str, Any]) -> str:
+    if slot["machine"] == "empty" and not slot["out"]:
+        return _SIGNS["empty"]
+    return _SIGNS.get(slot["recorded"], "?")
+
+
+@robot.command()
+@click.option("--read", is_flag=True, help="Read the labels of doubtful slots as soon as a drive is idle.")
+@click.option("--all", "everything", is_flag=True, help="With --read: of all slots that hold a disc.")
+@common_options()
+@click.pass_obj
+def inventory(settings: Settings, read: bool, everything: bool) -> None:
+    """Compare what the machine sees with what the catalogue believes; correct what the sensors prove.
+
+    Beliefs about which disc is where are corrected by labels alone: --read has them read.
+    """
+    with errand.librarian(settings) as librarian:
+        report = librarian.inventory()
+        if read:
+            numbers = librarian.errand("look", everything=int(everything))
+            report["said"] = [librarian.errand_state(number, 30.0)["said"] for number in numbers]
+    if settings.json:
+        output.document(report)
+        return
+    for difference in report["differences"]:
+        output.line(f"{difference} (corrected)")
+    for slot in report["doubtful"]:
+        output.line(f"slot {slot['slot']}: {slot['state']}; its label decides: odarchive robot inventory --read")
+    for disc in report["missing"]:
+        output.line(f"missing: {disc}; look for it: --read --all; or tell where it is: odarchive disc move")
+    for label, place in report["outside"]:
+        output.line(f"outside: {label}: {place}")
+    for line in report.get("said", []):
+        output.line(line)
+    if not (report["differences"] or report["doubtful"] or report["missing"]):
+        output.line(f"{len(report['slots'])} slots: machine and catalogue agree")
+
+
+@robot.command()
+@click.argument("slot", type=click.IntRange(min=1))
+@click.argument("drive", type=click.IntRange(min=0), default=0)
+@errand.options
+def load(settings: Settings, slot: int, drive: int, wait: bool) -> None:
+    """Bring the disc of SLOT into DRIVE and read its label."""
+    errand.do(settings, "load", wait=wait, slot=slot, drive=drive)
+
+
+@robot.command()
+@click.argument("drive", type=click.IntRange(min=0), default=0)
+@errand.options
+def unload(settings: Settings, drive: int, wait: bool) -> None:
+    """Take the disc of DRIVE home."""
+    errand.do(settings, "unload", wait=wait, drive=drive)
+
+
+@robot.command()
+@click.argument("source", type=click.IntRange(min=1))
+@click.argument("destination", type=click.IntRange(min=1))
+@errand.options
+def move(settings: Settings, source: int, destination: int, wait: bool) -> None:
+    """Move a disc from slot SOURCE to slot DESTINATION."""
+    errand.do(settings, "move", wait=wait, source=source, destination=destination)
+
+
+@robot.command()
+@errand.options
+def park(settings: Settings, wait: bool) -> None:
+    """Empty the picker and all drives."""
+    errand.do(settings, "park", wait=wait)
+
+
+@robot.command("import")
+@click.argument("mailslot", type=click.IntRange(min=1), default=1)
+@errand.options
+def import_(settings: Settings, mailslot: int, wait: bool) -> None:
+    """Take the disc of MAILSLOT into a free slot and read its label."""
+    errand.do(settings, "import", wait=wait, mailslot=mailslot)
+
+
+@robot.command()
+@click.argument("slot", type=click.IntRange(min=1))
+@click.argument("mailslot", type=click.IntRange(min=1), default=1)
+@errand.options
+def export(settings: Settings, slot: int, mailslot: int, wait: bool) -> None:
+    """Put the disc of SLOT into MAILSLOT, to be taken out."""
+    errand.do(settings, "export", wait=wait, slot=slot, mailslot=mailslot)
 
 
 def _print(report: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from odarchive.errors import NoSpace, OdarchiveError, OperatorNeeded
 from odarchive.librarian.bay import BURN_LIMIT, Bay
 from odarchive.librarian.burn import burn_job, sweep_staging
 from odarchive.librarian.demand import Demand, Want, choose
+from odarchive.librarian.errands import Errands
 from odarchive.librarian.inventory import Inventory
 from odarchive.librarian.recall import Recaller
 from odarchive.librarian.stock import take_stock
@@ -52,6 +53,7 @@ class Librarian:
         self._idle: list[Bay] = []
         self._told: dict[JobId, str] = {}
         self.inventory = Inventory(room)
+        self.errands = Errands(room, self.bays, self.inventory, self.wake)
         self._ill: dict[Bay, RobotError | None] = {}
         self._last_read: dict[Bay, float] = {}
         self._changed = trio.Event()
@@ -67,6 +69,7 @@ class Librarian:
             for bay in self.bays:
                 nursery.start_soon(self._tend, bay)
             nursery.start_soon(self._retry_waiting)
+            nursery.start_soon(self.errands.porter)
             task_status.started()
 
     def wake(self) -> None:
@@ -172,6 +175,8 @@ class Librarian:
         try:
             while True:
                 changed = self._changed
+                if (errand := self.errands.take(bay)) is not None:
+                    return errand
                 loaded = self._useful(bay)
                 segment = choose(self.demand, loaded, self._elsewhere(bay))
                 if segment is not None and (segment == loaded or self._mine(bay)):

@@ -7,7 +7,7 @@ only takes beliefs away (somebody had access; a slot is empty; a disc appeared),
 from odarchive.catalogue import machine, motions
 from odarchive.catalogue.database import Connection
 from odarchive.librarian.workroom import Workroom
-from robot.ports import ElementKind, Fill, MachineState, MachineStatus
+from robot.ports import ElementKind, Fill, MachineStatus
 
 TRIES = 3
 """Looks in which another motion may come between sensors and catalogue."""
@@ -22,7 +22,7 @@ async def take_stock(room: Workroom) -> MachineStatus:
     for _ in range(TRIES):
         last = await room.read(motions.last)
         status = (await room.jukebox.status()).machine
-        if status.state is not MachineState.READY or await _recorded(room, status, last):
+        if await _recorded(room, status, last):
             break
     return status
 

@@ -85,6 +85,18 @@ class Client:
         """``pin``, ``unpin`` or ``evict`` a content; answers whether that ``changed`` anything."""
         return self._post("/v1/cache", {"content": int(content), "do": what})
 
+    def errand(self, what: str, **numbers: int) -> list[int]:
+        """Ask for something to be done by hand (``odarchive.service.errands``); returns the errands' numbers."""
+        return list(self._post("/v1/errands", {"do": what, **numbers})["errands"])
+
+    def errand_state(self, number: int, wait: float) -> dict[str, Any]:
+        """How an errand is, after at most ``wait`` seconds: ``what``, ``state`` and ``said``."""
+        return self._get(f"/v1/errands/{number}?wait={wait:g}")
+
+    def inventory(self) -> dict[str, Any]:
+        """Look at the machine now: differences, doubtful slots, missing discs. Moves nothing."""
+        return self._get("/v1/inventory")
+
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
             return _document(self._http.post(path, json=body))

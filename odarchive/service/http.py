@@ -26,6 +26,7 @@ from odarchive.errors import Locked, NoSpace
 from odarchive.librarian.scheduler import Librarian
 from odarchive.model import ContentId
 from odarchive.service.address import reachable
+from odarchive.service.errands import errand_routes
 from odarchive.service.report import cache_report, robot_report, status_report
 from robot.errors import RobotError
 
@@ -64,6 +65,7 @@ def application(librarian: Librarian) -> Starlette:
             Route("/v1/wake", wake, methods=["POST"]),
             Route("/v1/recall", recall, methods=["POST"]),
             *_cache_routes(librarian),
+            *errand_routes(librarian),
         ]
     )
 

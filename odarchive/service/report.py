@@ -67,6 +67,8 @@ async def robot_report(librarian: Librarian) -> dict[str, Any]:
                     "slot": element.element.number,
                     "machine": element.fill.value,
                     "believed": belief.state.value if belief is not None and known else "",
+                    "recorded": belief.state.value if belief is not None else "",
+                    "out": element.element.number in room.claims,
                     "disc": labels.get(belief.disc) if belief is not None and belief.disc is not None else None,
                 }
             )

@@ -1,0 +1,136 @@
+"""What people ask of the machine by hand, and what the librarian does by itself about people and worn drives."""
+
+import pytest
+import trio
+
+from odarchive.catalogue import discs, jobs, machine, schema
+from odarchive.errors import NotFound
+from odarchive.model import JobState, SlotState
+from robot.errors import NotReady
+from robot.ports import slot
+from robot.sim.world import person
+from tests.odarchive.librarian.shop import Shop
+from tests.odarchive.librarian.test_librarian import content_id
+
+
+@pytest.fixture
+def shop(tmp_path):
+    return Shop(tmp_path)
+
+
+async def done(errand):
+    await errand.ended.wait()
+    assert errand.state == "done", errand.said
+    return errand.said
+
+
+async def test_load_move_and_unload_by_hand(autojump_clock, shop):
+    shop.build()
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        said = await done(librarian.errands.load(3, 1))
+        assert said == "drive 1 holds a blank of slot 3"
+        refused = librarian.errands.move(3, 7)
+        await refused.ended.wait()
+        assert (refused.state, "unload it first" in refused.said) == ("failed", True)
+        await done(librarian.errands.unload(1))
+        await done(librarian.errands.move(3, 7))
+        assert shop.slots()[7].state is SlotState.BLANK
+        assert shop.slots()[3].state is SlotState.EMPTY
+        with pytest.raises(NotFound):
+            librarian.errands.load(1, 9)
+        for errand in librarian.errands.park():
+            await done(errand)
+        assert all(not bay.loaded for bay in librarian.bays)
+    assert shop.violations() == []
+
+
+async def test_an_exported_disc_has_a_place_and_is_known_again_when_it_comes_back(autojump_clock, shop):
+    shop.build()
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        for errand in librarian.errands.park():
+            await done(errand)
+        home = next(number for number, belief in shop.slots().items() if belief.state is SlotState.DISC)
+        assert "SHOP_0001 lies in mailslot 1" in await done(librarian.errands.export(home, 1))
+        with shop.archive.catalogue.read() as connection:
+            assert discs.outside_labels(connection) == {"SHOP_0001": "mailslot 1"}
+            assert discs.missing(connection) == []
+        await done(librarian.errands.import_(1))
+        await trio.sleep(600)
+        with shop.archive.catalogue.read() as connection:
+            assert discs.outside_labels(connection) == {}
+            assert discs.find(connection, "SHOP_0001").slot is not None
+        body = next(iter(shop.contents.values()))
+        assert await librarian.recall(content_id(shop, body), 600) == ("done", "")
+    assert shop.violations() == []
+
+
+async def test_an_opened_door_makes_discs_stale_until_their_labels_are_read(autojump_clock, shop):
+    shop.build(folders=2, files=8, size=1_000_000)
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        for bay in librarian.bays:
+            await bay.clear()
+        with person(shop.root / "world") as world:
+            where = {s.disc: n for n, s in shop.slots().items() if s.state is SlotState.DISC}
+            first, second = list(where.values())[:2]
+            world.swap(slot(first), slot(second))
+        await trio.sleep(3600)
+        with shop.archive.catalogue.read() as connection:
+            said = [row.message for row in connection.execute(schema.event.select()) if row.kind in ("surprise", "looked")]
+        assert "somebody had access" in said[0]
+        assert sum("holds disc" in message for message in said) >= len(where) - 1
+        moved = {s.disc: n for n, s in shop.slots().items() if s.state is SlotState.DISC}
+        expected = {disc: {first: second, second: first}.get(number, number) for disc, number in where.items()}
+        assert moved == expected
+    assert shop.violations() == []
+
+
+async def test_a_drive_that_keeps_failing_is_put_aside_and_released(autojump_clock, shop):
+    shop.build(folders=2, files=8, size=1_000_000)
+    async with shop.life() as librarian:
+        ill = librarian.bays[0].drive
+        well = ill.medium
+
+        async def broken(timeout=60.0):  # noqa: ASYNC109
+            await trio.sleep(timeout)
+            raise NotReady("drive 0: not ready")
+
+        ill.medium = broken
+        await trio.sleep(1800)
+        with shop.archive.catalogue.read() as connection:
+            record = machine.drives(connection)[0]
+            messages = [row.message for row in connection.execute(schema.event.select()) if row.kind == "quarantine"]
+        assert record.why == "drive 0: not ready"
+        assert len(messages) == 1
+        await shop.work(librarian)
+        ill.medium = well
+        await done(librarian.errands.release(0))
+        await trio.sleep(60)
+        await shop.work(librarian)
+        assert {job.state for job in shop.jobs()} == {JobState.DONE}
+        assert librarian.bays[0].activity.step == "idle"
+    assert shop.violations() == []
+
+
+async def test_a_paused_queue_begins_no_disc_and_goes_on_when_resumed(autojump_clock, shop):
+    shop.build()
+    with shop.archive.catalogue.write() as connection:
+        machine.remember(connection, "queue", "paused")
+    async with shop.life() as librarian:
+        await trio.sleep(600)
+        assert shop.tally() == {}
+        with shop.archive.catalogue.write() as connection:
+            machine.remember(connection, "queue", "running")
+        await librarian.look_again()
+        await shop.work(librarian)
+    assert shop.tally() == {"verified": 1}
+
+
+def test_a_cancelled_burn_can_be_tried_again(shop):
+    shop.build()
+    (job,) = shop.jobs()
+    with shop.archive.catalogue.write() as connection:
+        assert jobs.cancel(connection, job.id, now_ns=1).state is JobState.CANCELLED
+        assert jobs.retry(connection, job.id, now_ns=1).state is JobState.QUEUED
