@@ -120,7 +120,7 @@ def test_what_a_piece_lost_is_planned_again_and_only_that(catalogue, source):
 
 
 def test_entries_without_content_ride_on_the_disc_of_their_siblings(catalogue, source):
-    fill(source, folders=4, files=3, size=300_000)
+    fill(source, folders=4, files=3, size=250_000)
     for folder in range(4):
         (source / f"d{folder}" / "empty").touch()
         (source / f"d{folder}" / "link").symlink_to("f0")
