@@ -89,6 +89,7 @@ class JobKind(StrEnum):
 
     BURN = "burn"
     RECALL = "recall"
+    VERIFY = "verify"
 
 
 class JobState(StrEnum):
@@ -140,3 +141,4 @@ class Job:
     total_bytes: int
     step: str
     why: str
+    disc: DiscId | None = None

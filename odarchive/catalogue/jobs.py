@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from odarchive.catalogue import machine, schema
 from odarchive.errors import NotFound, OdarchiveError
-from odarchive.model import ContentId, Job, JobId, JobKind, JobState, SegmentId, SegmentState
+from odarchive.model import ContentId, DiscId, Job, JobId, JobKind, JobState, SegmentId, SegmentState
 
 _OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
 
@@ -212,12 +212,17 @@ def forget_old_recalls(connection: Connection, *, keep: int = 1000) -> None:
     connection.execute(query)
 
 
-def _select() -> Select[int, str, str, int | None, int | None, int, int, int, str, str]:
+_JobRow = Row[int, str, str, int | None, int | None, int, int, int, str, str, int | None]
+
+
+def _select() -> Select[int, str, str, int | None, int | None, int, int, int, str, str, int | None]:
     c = schema.job.c
-    return select(c.id, c.kind, c.state, c.segment, c.content, c.attempts, c.done_bytes, c.total_bytes, c.step, c.why)
+    return select(
+        c.id, c.kind, c.state, c.segment, c.content, c.attempts, c.done_bytes, c.total_bytes, c.step, c.why, c.disc
+    )
 
 
-def _job(row: Row[int, str, str, int | None, int | None, int, int, int, str, str]) -> Job:
+def _job(row: _JobRow) -> Job:
     return Job(
         id=JobId(row[0]),
         kind=JobKind(row[1]),
@@ -229,4 +234,5 @@ def _job(row: Row[int, str, str, int | None, int | None, int, int, int, str, str
         total_bytes=row[7],
         step=row[8],
         why=row[9],
+        disc=None if row[10] is None else DiscId(row[10]),
     )

@@ -228,9 +228,9 @@ _MACHINE = (
     ),
     Rule(
         "job-form",
-        "a burn names a segment, a recall a content, and what waits says why",
+        "a burn names a segment, a recall a content, a verification a disc, and what waits says why",
         "SELECT id AS job, kind, state FROM job WHERE (kind = 'burn' AND segment IS NULL)"
-        " OR (kind = 'recall' AND content IS NULL) OR attempts < 0"
+        " OR (kind = 'recall' AND content IS NULL) OR (kind = 'verify' AND disc IS NULL) OR attempts < 0"
         " OR (state = 'waiting' AND why = '')",
     ),
     Rule(

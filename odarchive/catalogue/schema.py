@@ -311,6 +311,8 @@ job = Table(
     Column("state", Text, nullable=False, comment="JobState"),
     Column("segment", BigId, ForeignKey("segment.id"), comment="burn: what to burn"),
     Column("content", BigId, ForeignKey("content.id"), comment="recall: what to bring"),
+    Column("disc", BigId, ForeignKey("disc.id"), comment="verify: which disc"),
+    Column("sample", Integer, comment="verify: percent of its bytes to read; NULL: all"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("done_bytes", BigInteger, nullable=False, server_default="0", comment="progress of the present step"),
     Column("total_bytes", BigInteger, nullable=False, server_default="0"),
@@ -320,6 +322,25 @@ job = Table(
     Column("updated_ns", BigInteger, nullable=False),
     Index("job_state", "state", "kind", "id"),
     comment="what the librarian has to do",
+)
+
+fixity = Table(
+    "fixity",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("disc", BigId, ForeignKey("disc.id"), nullable=False),
+    Column("at_ns", BigInteger, nullable=False, comment="when it ended"),
+    Column("drive", Integer, comment="drive that read it; NULL: not a drive of the robot"),
+    Column("sample", Integer, comment="percent of its bytes asked for; NULL: all"),
+    Column("outcome", Text, nullable=False, comment="fixity.Outcome"),
+    Column("bytes", BigInteger, nullable=False, comment="bytes that came"),
+    Column("elapsed_ns", BigInteger, nullable=False),
+    Column("retries", Integer, nullable=False, comment="sectors that came at the second try only"),
+    Column("unreadable", BigInteger, nullable=False, comment="sectors that did not come"),
+    Column("damaged", Integer, nullable=False, comment="contents with an unreadable or wrong byte"),
+    Column("note", Text, nullable=False, server_default="", comment="what is wrong, in words"),
+    Index("fixity_disc", "disc", "id"),
+    comment="verifications of discs after the first one: the trend of each",
 )
 
 event = Table(
@@ -351,6 +372,7 @@ __all__ = [
     "drive",
     "entry",
     "event",
+    "fixity",
     "forgotten",
     "holes",
     "job",

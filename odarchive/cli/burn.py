@@ -33,17 +33,17 @@ def burn(settings: Settings, which: "list[SegmentId] | None", wait: bool) -> Non
 
     archive = open_archive(settings.root())
     if wait:
-        _wake(archive)  # before anything is queued: without a librarian there is nothing to wait for
+        wake(archive)  # before anything is queued: without a librarian there is nothing to wait for
     with archive.catalogue.write() as connection:
         queued = jobs.enqueue_burns(connection, which, now_ns=time.time_ns())
     try:
-        _wake(archive)
+        wake(archive)
     except NoLibrarian:
         if wait:
             raise
         if queued:
             output.note("odarchive: no librarian is running; what is queued waits for `odarchive serve`")
-    ended = _until_ended(archive, queued) if wait else _look(archive, queued)
+    ended = until_ended(archive, queued) if wait else look(archive, queued)
     if settings.json:
         output.document({"jobs": [job_command.document(one) for one in ended]})
     else:
@@ -54,21 +54,23 @@ def burn(settings: Settings, which: "list[SegmentId] | None", wait: bool) -> Non
     _judge(ended if wait else [])
 
 
-def _wake(archive: "Archive") -> None:
+def wake(archive: "Archive") -> None:
+    """Tell the librarian that there are new jobs."""
     from odarchive.service.client import Client  # noqa: PLC0415  needs httpx
 
     with Client(archive.config.socket) as librarian:
         librarian.wake()
 
 
-def _look(archive: "Archive", queued: Sequence["JobId"]) -> list["Job"]:
+def look(archive: "Archive", queued: Sequence["JobId"]) -> list["Job"]:
+    """Jobs as they are now."""
     from odarchive.catalogue import jobs  # noqa: PLC0415  needs SQLAlchemy
 
     with archive.catalogue.read() as connection:
         return [jobs.get(connection, number) for number in queued]
 
 
-def _until_ended(archive: "Archive", queued: Sequence["JobId"]) -> list["Job"]:
+def until_ended(archive: "Archive", queued: Sequence["JobId"]) -> list["Job"]:
     """Wait for the end of jobs, telling once why each waits.
 
     Raises:
@@ -80,7 +82,7 @@ def _until_ended(archive: "Archive", queued: Sequence["JobId"]) -> list["Job"]:
     patience = _Patience()
     with progress.bar("burn") as tell:
         while True:
-            found = _look(archive, queued)
+            found = look(archive, queued)
             if all(one.state.ended for one in found):
                 return found
             for one in found:

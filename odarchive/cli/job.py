@@ -126,6 +126,7 @@ def document(job: "Job") -> dict[str, Any]:
         "state": job.state.value,
         "segment": job.segment,
         "content": job.content,
+        "disc": job.disc,
         "attempts": job.attempts,
         "done_bytes": job.done_bytes,
         "total_bytes": job.total_bytes,
@@ -137,6 +138,8 @@ def document(job: "Job") -> dict[str, Any]:
 def describe(job: "Job") -> str:
     """A job in one line."""
     about = f"segment {job.segment}" if job.segment is not None else f"content {job.content}"
+    if job.disc is not None:
+        about = f"disc {job.disc}"
     share = f" {job.done_bytes * 100 // job.total_bytes}%" if job.total_bytes else ""
     said = "; ".join(part for part in (f"{job.step}{share}".strip(), job.why) if part)
     return f"{job.id:>5}  {job.kind.value:<6}  {about:<14}  {job.state.value:<9}  {said}".rstrip()

@@ -16,7 +16,7 @@ from functools import partial
 import trio
 
 from odarchive.cache import CacheOrder
-from odarchive.catalogue import discs, jobs, machine
+from odarchive.catalogue import discs, fixity, jobs, machine
 from odarchive.errors import NoSpace, OdarchiveError, OperatorNeeded
 from odarchive.librarian.bay import BURN_LIMIT, Bay
 from odarchive.librarian.burn import burn_job, sweep_staging
@@ -25,6 +25,7 @@ from odarchive.librarian.errands import Errands
 from odarchive.librarian.inventory import Inventory
 from odarchive.librarian.recall import Recaller
 from odarchive.librarian.stock import take_stock
+from odarchive.librarian.verify import Order, Readers, verify_job
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, Job, JobId, JobKind, JobState, SegmentId
 from robot.errors import BurnError, DriveError, RobotError
@@ -184,14 +185,29 @@ class Librarian:
                         self._targets[bay] = segment
                         return partial(self._serve, bay, segment)
                     continue
-                if segment is None and (job := await self._claim_burn()):
-                    return partial(self._burn, bay, job)
+                if segment is None and (queued := await self._claim(bay)) is not None:
+                    return queued
                 if segment is None and (number := await self._to_look_into(bay)):
                     return partial(self.inventory.look, bay, number)
                 if changed is self._changed:
                     await changed.wait()
         finally:
             self._idle.remove(bay)
+
+    async def _claim(self, bay: Bay) -> Callable[[], Awaitable[None]] | None:
+        """The next of the queue for a bay: burns before verifications."""
+        if (job := await self._claim_burn()) is not None:
+            return partial(self._burn, bay, job)
+        if not await self.room.read(fixity.waits):
+            return None
+        alone = len(self.bays) - len(self._ill) < 2
+        drive, now_ns = int(bay.number), self.room.now_ns()
+        held = None if alone else bay.disc
+        if held is not None and await self.room.read(fixity.wanted_elsewhere, drive, held, now_ns=now_ns):
+            return bay.clear
+        busy = [other.disc for other in self.bays if other is not bay and other.disc is not None]
+        found = await self.room.write(fixity.claim, drive, busy, alone=alone, now_ns=now_ns)
+        return None if found is None else partial(self._verify, bay, Order(*found))
 
     async def _claim_burn(self) -> Job | None:
         """The next burn, now running. Most of the time there is none: then nothing is written."""
@@ -273,6 +289,17 @@ class Librarian:
                 raise
         except OdarchiveError as error:
             await self._tell(job, JobState.FAILED, str(error))
+
+    async def _verify(self, bay: Bay, order: Order) -> None:
+        segment = (await self.room.read(discs.get, order.disc)).segment
+        self._targets[bay] = segment  # its readers are served on the way, by this bay
+        readers = Readers(lambda wanted: wanted in self.demand.segments(), self._serve, self._others_wait)
+        try:
+            await verify_job(self.room, bay, order, readers)
+        except (OperatorNeeded, RobotError) as error:
+            await self._tell(await self.room.read(jobs.get, order.job), JobState.WAITING, str(error))
+            if isinstance(error, RobotError):
+                raise
 
     async def _tell(self, job: Job, state: JobState, why: str) -> None:
         room = self.room
