@@ -60,16 +60,34 @@ def parse_medium(text: str) -> Medium:
     name = _ALIASES.get(word, word)
     if name in MEDIA:
         return MEDIA[name]
-    match = _SIZE.fullmatch(word)
-    if match is None or (match["binary"] and not match["unit"]):
+    capacity = _bytes(word)
+    if capacity is None:
         names = ", ".join(MEDIA)
         raise OdarchiveError(
             f"{text!r} is neither a medium ({names}) nor a size; write for example bd, 25GB, 25GiB or 60MB"
         )
-    capacity = _scaled(match["number"], (1024 if match["binary"] else 1000) ** _UNITS[match["unit"]])
     if capacity < BURN_UNIT:
         raise MediumTooSmall(f"{text!r} is {capacity} bytes, less than one block of a disc; name a larger medium")
     return Medium(str(capacity), capacity, capacity)
+
+
+def parse_size(text: str) -> int:
+    """Bytes: ``25GB`` and ``60M`` (decimal), ``25GiB`` (binary), or plain.
+
+    Raises:
+        OdarchiveError: it is no size.
+    """
+    size = _bytes(text.strip().lower())
+    if size is None:
+        raise OdarchiveError(f"{text!r} is no size; write for example 4096, 60MB or 25GiB")
+    return size
+
+
+def _bytes(word: str) -> int | None:
+    match = _SIZE.fullmatch(word)
+    if match is None or (match["binary"] and not match["unit"]):
+        return None
+    return _scaled(match["number"], (1024 if match["binary"] else 1000) ** _UNITS[match["unit"]])
 
 
 def _scaled(number: str, unit: int) -> int:

@@ -54,10 +54,17 @@ class Selection:
         """Opens the first of its names that still is what was scanned; raises Unreadable if none is."""
         candidates = []
         for name in self.names.get(content, []):
-            source, *below = self.path(name)
+            source, below = self._origin(self.path(name))
             if source in self.sources and below:
-                candidates.append((self.sources[source], b"/".join(below), Expected(name.size, name.mtime_ns)))
+                candidates.append((self.sources[source], below, Expected(name.size, name.mtime_ns)))
         return lambda: open_first(candidates)
+
+    def _origin(self, path: SourcePath) -> tuple[bytes, bytes]:
+        """The source a path is of, the innermost one, and what is below it."""
+        for depth in range(len(path) - 1, 1, -1):
+            if b"/".join(path[:depth]) in self.sources:
+                return b"/".join(path[:depth]), b"/".join(path[depth:])
+        return path[0], b"/".join(path[1:])
 
     def unreadable(self) -> dict[ContentId, str]:
         """Contents that no name leads to any more, and why; opens each file once, reads nothing."""
@@ -75,7 +82,7 @@ class Selection:
         Raises:
             SourceMissing: one is not there or is empty, as the mount point of a drive that is not connected.
         """
-        for source in sorted({self.path(name)[0] for names in self.names.values() for name in names}):
+        for source in sorted({self._origin(self.path(name))[0] for names in self.names.values() for name in names}):
             root = self.sources.get(source, b"")
             try:
                 with os.scandir(root) as names:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from stat import S_IFMT
 
 from odarchive.catalogue.entries import Version
+from odarchive.reading.folder import Stat
 
 _MAX = (1 << 63) - 1
 COARSE_NS = 2_000_000_000
@@ -12,6 +13,9 @@ COARSE_NS = 2_000_000_000
 TICK_NS = 50_000_000
 """More than the step of Linux's own file times (one scheduler tick, at most 10 ms)."""
 SECOND_NS = 1_000_000_000
+
+Facts = tuple[int, int, int, int, int, int, int, int]
+"""mode, uid, gid, size, mtime, ctime, dev, ino."""
 
 Rows = tuple[Version | None, Version | None]
 """What the catalogue has of a name: the open version, the pending version."""
@@ -67,7 +71,7 @@ def as_it_was(rows: Rows, now: tuple[int, ...], nlink: int) -> bool:
     )
 
 
-def facts(stat: os.stat_result, size: int) -> tuple[int, int, int, int, int, int, int, int]:
+def facts(stat: os.stat_result, size: int) -> Facts:
     """mode, uid, gid, size, mtime, ctime, dev, ino as ``Version[8:]`` holds them.
 
     Numbers are brought into the 64 signed bits a database has: inode numbers of some network file systems use the top
@@ -77,6 +81,14 @@ def facts(stat: os.stat_result, size: int) -> tuple[int, int, int, int, int, int
     if not (-_MAX <= mtime <= _MAX and -_MAX <= ctime <= _MAX and dev <= _MAX and ino <= _MAX):
         mtime, ctime, dev, ino = _clamp(mtime), _clamp(ctime), _signed(dev), _signed(ino)
     return stat.st_mode, stat.st_uid, stat.st_gid, size, mtime, ctime, dev, ino
+
+
+def told(stat: Stat, size: int) -> Facts:
+    """The same of a stat that came from another process."""
+    mode, uid, gid, _, mtime, ctime, dev, ino, _ = stat
+    if not (-_MAX <= mtime <= _MAX and -_MAX <= ctime <= _MAX and dev <= _MAX and ino <= _MAX):
+        mtime, ctime, dev, ino = _clamp(mtime), _clamp(ctime), _signed(dev), _signed(ino)
+    return mode, uid, gid, size, mtime, ctime, dev, ino
 
 
 def _clamp(value: int) -> int:

@@ -10,19 +10,19 @@ from stat import S_ISLNK
 
 from odarchive.catalogue.entries import Recorder, Version
 from odarchive.catalogue.hardlinks import LinkBook
+from odarchive.reading.attributes import xattrs_of
+from odarchive.reading.tree import Unreadable, digest_of
 from odarchive.scan.compare import Rows, facts, same_bytes, too_fresh, unchanged
-from odarchive.scan.tree import digest_of
+from odarchive.scan.report import Options
 
 
 class Leaves:
     """Of one scan; ``progress`` is told the bytes read."""
 
-    def __init__(
-        self, recorder: Recorder, links: LinkBook, clock: Callable[[], int], progress: Callable[[int], None]
-    ) -> None:
+    def __init__(self, recorder: Recorder, links: LinkBook, options: Options, progress: Callable[[int], None]) -> None:
         self._recorder = recorder
         self._links = links
-        self._clock = clock
+        self._options = options
         self._progress = progress
 
     def version(
@@ -70,22 +70,55 @@ class Leaves:
     ) -> tuple[Version, bytes | None]:
         """``may_keep``: whether the number of the pending row may be used."""
         base, pending = rows
-        digest = content = target = None
+        digest = None
         known = next((row for row in (pending, base) if row is not None and unchanged(row, now[8:])), None)
+        if known is not None and self._options.check and known.content is not None:
+            self._check(folder, known, stat)
         if known is not None:
-            content, target = known.content, known.target
+            now = now._replace(content=known.content, target=known.target, xattrs=known.xattrs)
         elif S_ISLNK(now.mode):
             target = os.readlink(now.name, dir_fd=folder)
-            now = now._replace(size=len(target))
+            now = now._replace(size=len(target), target=target)
         elif stat.st_size > 0:
-            read_ns = self._clock()
-            digest, stat = digest_of(folder, now.name, stat, self._progress)
-            now = Version._make((*now[:8], *facts(stat, stat.st_size)))
-            if too_fresh(now[8:], read_ns):
-                now = now._replace(src_ino=0)
-            content = self._recorder.content_id(digest) if base is not None or pending is not None else None
-        fresh = digest is not None and content is None
-        now = now._replace(since=self._recorder.snapshot, nlink=1, content=content, target=target)
+            now, digest = self._read(folder, now, stat)
+            if base is not None or pending is not None:
+                now = now._replace(content=self._recorder.content_id(digest))
+        else:
+            now = now._replace(xattrs=self.xattrs(b"/proc/self/fd/%d/" % folder + now.name))
+        fresh = digest is not None and now.content is None
+        now = now._replace(since=self._recorder.snapshot, nlink=1)
         usable = (base, pending if may_keep else None)
         ino = next((row.ino for row in usable if row is not None and same_bytes(row, now, fresh=fresh)), 0)
         return now._replace(ino=ino or self._recorder.new_ino()), digest
+
+    def _read(self, folder: int, now: Version, stat: os.stat_result) -> tuple[Version, bytes]:
+        """What the bytes make of a version, and their digest."""
+        read_ns = self._options.clock()
+        found = digest_of(folder, now.name, stat, self._progress)
+        now = Version._make((*now[:8], *facts(found.stat, found.stat.st_size)))
+        if too_fresh(now[8:], read_ns):
+            now = now._replace(src_ino=0)
+        if found.holes is not None:
+            self._recorder.keep_holes(found.digest, found.holes)
+        return now._replace(xattrs=self._kept(found.xattrs)), found.digest
+
+    def _check(self, folder: int, known: Version, stat: os.stat_result) -> None:
+        """See that a file that should not have changed has not.
+
+        Raises:
+            Unreadable: its bytes are others.
+        """
+        found = digest_of(folder, known.name, stat, self._progress)
+        if unchanged(known, facts(found.stat, found.stat.st_size)) and (
+            self._recorder.content_id(found.digest) != known.content
+        ):
+            raise Unreadable(
+                "reads differently than recorded although its times did not change: it or its drive may be damaged"
+            )
+
+    def xattrs(self, place: int | bytes) -> bytes | None:
+        """The key of what an open file, or a path, has of extended attributes."""
+        return self._kept(xattrs_of(place))
+
+    def _kept(self, data: bytes | None) -> bytes | None:
+        return None if data is None else self._recorder.keep_xattrs(data)

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from odarchive.catalogue.entries import BATCH
 from odarchive.model import SnapshotId
+from odarchive.reading.rules import Rules
 
 PROBLEMS_KEPT = 1_000
 """Problems a result carries itself; the catalogue has all of them."""
@@ -21,8 +22,16 @@ class Options:
     """Directories that are not archived wherever they turn up: staging, cache. The catalogue's own always is one."""
     forgotten: frozenset[bytes] = frozenset()
     """Paths relative to the source that are left out without a word, with all below them."""
+    rules: Rules = field(default_factory=Rules)
+    """What is left out. What was archived before and is left out now counts as deleted."""
+    check: bool = False
+    """Read everything again, also what did not change; a file with other bytes and the same times is reported."""
+    workers: int = 0
+    """Processes that read directories which are new; 0: everything is read in this one."""
     allow_empty: bool = False
     """Believe a source that became empty and lies on another device than before (usually a drive not mounted)."""
+    expected_files: int | None = None
+    """Files of the last complete scan, for the progress."""
     batch: int = BATCH
     """Rows per transaction."""
     clock: Callable[[], int] = time.time_ns
@@ -39,6 +48,8 @@ class ScanProgress:
     bytes: int
     directories: int
     hashed_bytes: int
+    expected_files: int | None = None
+    """Files of the last complete scan; None: there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class Problem:
 
     path: bytes
     reason: str
+    expected: bool = False
+    """Nobody can want its bytes: the archive's own folders, a mounted archive, a file system of the kernel."""
 
 
 @dataclass(frozen=True, slots=True)

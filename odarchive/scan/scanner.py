@@ -18,9 +18,9 @@ from odarchive.catalogue.hardlinks import LinkBook
 from odarchive.catalogue.sources import Seen, Source, printable
 from odarchive.errors import OdarchiveError, SourceMissing
 from odarchive.model import SnapshotId
+from odarchive.reading.tree import Tree
 from odarchive.scan.lock import scanning
 from odarchive.scan.report import Options, ScanProgress, ScanResult
-from odarchive.scan.tree import Tree
 from odarchive.scan.walk import Walk
 
 
@@ -90,12 +90,15 @@ def _record(catalogue: Catalogue, source: Source, snapshot: SnapshotId, tree: Tr
     options = run.options
     with catalogue.read() as connection:
         hidden = forgotten_paths(connection, source.id) | options.forgotten
-    options = replace(options, forgotten=hidden)
+        expected = sources.last_files(connection, source.id)
+        parent, others = sources.surroundings(connection, source)
+    avoid = (os.fsencode(catalogue.path.parent), *options.avoid)
+    options = replace(options, forgotten=hidden, expected_files=expected, avoid=avoid)
     with catalogue.look() as look, LinkBook() as links:
         recorder = Recorder(catalogue, look, snapshot, options.batch)
-        walk = Walk(tree, recorder, links, (os.fsencode(catalogue.path.parent), *options.avoid), options, run.progress)
+        walk = Walk(tree, recorder, links, (options, others), run.progress)
         try:
-            walk.run(source.name)
+            walk.run(parent, source.name.rsplit(b"/", 1)[-1])
             recorder.flush()
             with catalogue.write() as connection:
                 sources.finish(connection, snapshot, Seen(walk.files, walk.bytes), options.clock())

@@ -2,7 +2,8 @@
 
 Directories are taken in depth-first order, each compared with its rows in name order, so memory grows with the depth
 and with one directory's names, not with the tree. What cannot be read stays as the last scan left it and is reported:
-an unreadable directory is no deleted one.
+an unreadable directory is no deleted one. Directories that are new to the catalogue may be read by other processes
+(``fresh``), side by side with the walk.
 
 Order matters for broken scans: a pending directory's children are dropped before the directory, so that every pending
 row can be reached by the next scan.
@@ -19,12 +20,15 @@ from odarchive.catalogue.entries import Recorder, Version
 from odarchive.catalogue.hardlinks import LinkBook
 from odarchive.catalogue.sources import printable
 from odarchive.errors import SourceMissing
-from odarchive.model import ROOT_INO
+from odarchive.reading import mounts
+from odarchive.reading.pool import Pool
+from odarchive.reading.tree import Tree, Unreadable, look, names
+from odarchive.reading.worker import listed
 from odarchive.scan.compare import Rows, as_it_was, facts, paired
+from odarchive.scan.fresh import NOTHING, Fresh, Place
 from odarchive.scan.leaves import Leaves
 from odarchive.scan.report import PROBLEMS_KEPT, Options, Problem, ScanProgress
 from odarchive.scan.settle import Settler
-from odarchive.scan.tree import Tree, Unreadable, look, names
 
 PROGRESS_SECONDS = 0.2
 _SPECIAL = "neither file, directory nor symlink (socket, FIFO or device); it is not archived"
@@ -40,6 +44,9 @@ class _Folder(NamedTuple):
     path: bytes
     ino: int
     known: bool
+    device: int
+    number: int
+    """st_dev and st_ino when it was found."""
 
 
 class Walk:
@@ -50,49 +57,70 @@ class Walk:
         tree: Tree,
         recorder: Recorder,
         links: LinkBook,
-        avoid: tuple[bytes, ...],
-        options: Options,
+        manner: tuple[Options, frozenset[tuple[int, bytes]]],
         progress: Callable[[ScanProgress], None] | None,
     ) -> None:
+        """``manner``: the options, and (directory, name) of other sources that lie inside this one."""
+        options, self._others = manner
         self.files = self.bytes = self.directories = self.new_files = self.hashed_bytes = self.problem_count = 0
         self.problems: list[Problem] = []
         self._tree = tree
         self._recorder = recorder
         self._links = links
         self._options = options
+        self._rules = options.rules
         self._progress = progress
         self._told = time.monotonic()
         self._here = b""
         self._waiting: list[_Folder] = []
-        self._avoid = {key for path in avoid if (key := _identity(path)) is not None}
+        self._avoid = {key for path in options.avoid if (key := _identity(path)) is not None}
+        self._avoid_devices = {device: why for device, why in mounts.avoided().items() if device != tree.root.st_dev}
+        self._fresh: Fresh | None = None
+        self._flying = 0
         self._settler = Settler(recorder, links)
-        self._leaves = Leaves(recorder, links, options.clock, self._hashed)
+        self._leaves = Leaves(recorder, links, options, self._hashed)
 
-    def run(self, name: bytes) -> None:
-        """Walk the whole source, whose directory at the mount's root is ``name``.
+    def run(self, parent: int, name: bytes) -> None:
+        """Walk the whole source, whose directory is ``name`` in the directory ``parent`` of the catalogue.
 
         Raises:
             SourceMissing: the source went away.
         """
-        rows = self._recorder.versions(ROOT_INO, name)
+        rows = self._recorder.versions(parent, name)
         self._refuse_unmounted(rows[0])
-        self._folder(ROOT_INO, b"", Version._make((name, *_NEW, *facts(self._tree.root, 0))), rows)
-        while self._waiting:
-            self._directory(self._waiting.pop())
+        self._folder(parent, b"", Version._make((name, *_NEW, *facts(self._tree.root, 0))), rows)
+        with Pool(self._tree, self._options.rules, self._options.workers, self._read_elsewhere) as pool:
+            self._fresh = Fresh(pool, self._recorder, self, self._options.clock) if self._options.workers else None
+            self._everything()
         self._recorder.flush()
         self._settler.count_links()
         self._require_source()
 
     # Directories.
 
+    def _everything(self) -> None:
+        fresh = self._fresh
+        while self._waiting or (fresh is not None and fresh.busy):
+            if self._waiting and (fresh is None or self._waiting[-1].known):
+                self._directory(self._waiting.pop())
+            elif fresh is not None and self._waiting and fresh.room:
+                folder = self._waiting.pop()
+                self._here = folder.path
+                if not self._avoided(folder, folder.device, None):
+                    fresh.ask(folder)
+            elif fresh is not None:
+                fresh.take()
+                self._tell()
+
     def _directory(self, folder: _Folder) -> None:
         self._here = folder.path
         self._tell()
         try:
             fd = self._tree.enter(folder.path)
-            if self._avoided(folder, os.fstat(fd)):
+            status = os.fstat(fd)
+            if self._avoided(folder, status.st_dev, (status.st_dev, status.st_ino)):
                 return
-            present = names(fd)
+            present = listed(self._tree, folder.path, self._options.rules)
         except OSError as error:
             self._unreadable_folder(folder, error)
             return
@@ -101,17 +129,22 @@ class Walk:
         if self._options.forgotten:
             present = [name for name in present if _join(folder.path, name) not in self._options.forgotten]
         for name, there, rows in paired(present, recorded, self._recorder.snapshot):
-            if there:
+            if self._others and (folder.ino, name) in self._others:
+                if there:
+                    self._problem(_join(folder.path, name), "is hidden by another source of that name")
+            elif there:
                 self._name(folder, fd, name, rows)
             else:
                 self._settler.gone(folder.ino, *rows)
         self._waiting[first:] = reversed(self._waiting[first:])
 
-    def _avoided(self, folder: _Folder, stat: os.stat_result) -> bool:
+    def _avoided(self, folder: _Folder, device: int, identity: tuple[int, int] | None) -> bool:
         """Whether the directory is not to be read; what the catalogue had below it is gone then."""
-        if (stat.st_dev, stat.st_ino) in self._avoid:
-            self._problem(folder.path, "belongs to the archive itself; its contents are not archived")
-        elif not self._options.one_file_system or stat.st_dev == self._tree.root.st_dev:
+        if (identity or (device, folder.number)) in self._avoid:
+            self._problem(folder.path, "belongs to the archive itself; its contents are not archived", expected=True)
+        elif device in self._avoid_devices:
+            self._problem(folder.path, self._avoid_devices[device], expected=True)
+        elif not self._options.one_file_system or device == self._tree.root.st_dev:
             return False
         if folder.known:
             self._settler.close_below(folder.ino)
@@ -156,9 +189,11 @@ class Walk:
             self._keep(folder, name, f"cannot be looked at: {error.strerror}", rows)
             return
         mode = stat.st_mode
-        if S_ISREG(mode) or S_ISLNK(mode):
+        if self._rules and self._rules.leave_out(folder.path, name, stat):
+            self._settler.gone(folder.ino, *rows)
+        elif S_ISREG(mode) or S_ISLNK(mode):
             said = facts(stat, stat.st_size)
-            if as_it_was(rows, said, stat.st_nlink):
+            if not self._options.check and as_it_was(rows, said, stat.st_nlink):
                 if S_ISREG(mode):
                     self.files += 1
                     self.bytes += stat.st_size
@@ -166,7 +201,7 @@ class Walk:
             self._leaf(folder, fd, Version._make((name, *_NEW, *said)), stat, rows)
         elif S_ISDIR(mode):
             now = Version._make((name, *_NEW, *facts(stat, 0)))
-            self._folder(folder.ino, _join(folder.path, name), now, rows)
+            self._folder(folder.ino, _join(folder.path, name), self._with_xattrs(fd, now, rows), rows)
         else:
             self._problem(_join(folder.path, name), _SPECIAL)
             self._settler.gone(folder.ino, *rows)
@@ -177,7 +212,17 @@ class Walk:
         self.directories += 1
         version = now._replace(since=self._recorder.snapshot, ino=ino, nlink=2)
         self._settler.settle(parent, rows, version, None)
-        self._waiting.append(_Folder(path, ino, known is not None))
+        self._waiting.append(_Folder(path, ino, known is not None, now.src_dev, now.src_ino))
+
+    def _with_xattrs(self, fd: int, now: Version, rows: Rows) -> Version:
+        """A directory with its attributes; those recorded hold while its ctime stands."""
+        row = rows[1] or rows[0]
+        if row is not None and S_ISDIR(row.mode) and (row.ctime_ns, row.src_ino) == (now.ctime_ns, now.src_ino):
+            return now._replace(xattrs=row.xattrs)
+        try:
+            return now._replace(xattrs=self._leaves.xattrs(b"/proc/self/fd/%d/" % fd + now.name))
+        except OSError:
+            return now  # it cannot be read, which is told when its turn comes
 
     def _leaf(self, folder: _Folder, fd: int, now: Version, stat: os.stat_result, rows: Rows) -> None:
         """A file or symlink that is new, changed, or one of several names."""
@@ -205,12 +250,49 @@ class Walk:
         self.files += counts[0]
         self.bytes += counts[1]
 
+    # What other processes have read (``fresh.Receiver``).
+
+    def directory(self, place: Place, name: bytes, now: Version) -> None:
+        """A new directory in a new directory."""
+        self._folder(place.ino, _join(place.path, name), now, NOTHING)
+
+    def linked(self, place: Place, name: bytes) -> None:
+        """A name that has to go the long way."""
+        try:
+            fd = self._tree.enter(place.path)
+        except OSError as error:
+            self.failed(place, name, f"cannot be reached: {error.strerror}")
+            return
+        self._name(_Folder(place.path, place.ino, False, 0, 0), fd, name, NOTHING)
+
+    def recorded(self, version: Version, *, read: bool) -> None:
+        """A new file or symlink."""
+        if version.target is None:
+            self.files += 1
+            self.bytes += version.size
+            self.new_files += 1
+        if read:
+            self.hashed_bytes += version.size
+            self._flying = max(0, self._flying - version.size)
+
+    def failed(self, place: Place, name: bytes, reason: str) -> None:
+        """A new name that cannot be archived."""
+        self._problem(_join(place.path, name), reason)
+
+    def unreadable(self, place: Place, error: OSError) -> None:
+        """A new directory that cannot be read."""
+        self._unreadable_folder(_Folder(place.path, place.ino, False, 0, 0), error)
+
+    def _read_elsewhere(self, count: int) -> None:
+        self._flying += count
+        self._tell()
+
     # Telling.
 
-    def _problem(self, path: bytes, reason: str) -> None:
+    def _problem(self, path: bytes, reason: str, *, expected: bool = False) -> None:
         self.problem_count += 1
         if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(Problem(path, reason))
+            self.problems.append(Problem(path, reason, expected))
         self._recorder.problem(path, reason)
 
     def _hashed(self, count: int) -> None:
@@ -221,7 +303,10 @@ class Walk:
         if self._progress is None or time.monotonic() - self._told < PROGRESS_SECONDS:
             return
         self._told = time.monotonic()
-        self._progress(ScanProgress(self._here, self.files, self.bytes, self.directories, self.hashed_bytes))
+        read = self.hashed_bytes + self._flying
+        self._progress(
+            ScanProgress(self._here, self.files, self.bytes, self.directories, read, self._options.expected_files)
+        )
 
 
 def _join(folder: bytes, name: bytes) -> bytes:

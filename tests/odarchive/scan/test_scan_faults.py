@@ -10,7 +10,8 @@ from trees import observed, patched, recorded, scanned, write
 
 from odarchive.catalogue.archive import open_catalogue
 from odarchive.errors import SourceMissing
-from odarchive.scan import leaves, tree, walk
+from odarchive.reading import tree
+from odarchive.scan import leaves, walk
 
 
 def plant(top, version: int) -> None:

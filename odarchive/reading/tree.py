@@ -9,9 +9,10 @@ Not for deciding what anything means (``scanner``, ``compare``).
 import os
 from collections.abc import Callable
 from stat import S_ISREG
-from typing import Self
+from typing import NamedTuple, Self
 
-from odarchive.digest import BLOCK, content_digest, stream_digest
+from odarchive.digest import BLOCK, content_digest, mapped_digest, stream_digest
+from odarchive.reading.attributes import holes_of, xattrs_of
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO that took a file's place must not wait for a writer.
@@ -98,27 +99,39 @@ def look(folder: int, name: bytes) -> os.stat_result:
     return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
 
+class Bytes(NamedTuple):
+    """What reading a regular file gave. The stat is the one its bytes belong to."""
+
+    digest: bytes
+    stat: os.stat_result
+    xattrs: bytes | None
+    holes: bytes | None
+
+
 def digest_of(
-    folder: int, name: bytes, stat: os.stat_result, progress: Callable[[int], None]
-) -> tuple[bytes, os.stat_result]:
-    """BLAKE3 of a regular file, and the stat its bytes belong to.
+    folder: int, name: bytes, stat: os.stat_result, progress: Callable[[int], None], *, mapped: bool = False
+) -> Bytes:
+    """BLAKE3 of a regular file with what else belongs to it.
+
+    ``mapped``: large files are read through a memory map, which is faster and kills the process (SIGBUS) when the file
+    gets shorter meanwhile or its drive fails: only for processes that may die.
 
     Raises:
         FileNotFoundError: it is gone.
         Unreadable: it cannot be read, or changed during every attempt.
     """
     for _ in range(ATTEMPTS):
-        digest, after = _read(folder, name, stat.st_size, progress)
-        if _same(stat, after):
-            return digest, stat
+        found = _read(folder, name, stat.st_size, progress, mapped=mapped)
+        if _same(stat, found.stat):
+            return found._replace(stat=stat)
         stat = look(folder, name)
         if not S_ISREG(stat.st_mode):
             raise Unreadable("became something else than a file while it was read; the next scan will see it")
     raise Unreadable(f"changed during each of {ATTEMPTS} readings; scan again when nothing writes to it")
 
 
-def _read(folder: int, name: bytes, size: int, progress: Callable[[int], None]) -> tuple[bytes, os.stat_result]:
-    """BLAKE3 of what is there, one byte beyond ``size`` at most, and the stat after reading."""
+def _read(folder: int, name: bytes, size: int, progress: Callable[[int], None], *, mapped: bool) -> Bytes:
+    """What is there, one byte beyond ``size`` at most, and the stat after reading."""
     try:
         fd = os.open(name, _FILE, dir_fd=folder)
     except FileNotFoundError:
@@ -129,10 +142,14 @@ def _read(folder: int, name: bytes, size: int, progress: Callable[[int], None]) 
         if size < BLOCK:
             data = os.read(fd, size + 1)
             progress(len(data))
-            return content_digest(data), os.fstat(fd)
-        with open(fd, "rb", buffering=0, closefd=False) as file:
-            digest, _ = stream_digest(file, size + 1, progress)
-        return digest, os.fstat(fd)
+            digest = content_digest(data)
+        elif mapped and os.fstat(fd).st_size == size:
+            digest = mapped_digest(fd, size, progress)
+        else:
+            with open(fd, "rb", buffering=0, closefd=False) as file:
+                digest, _ = stream_digest(file, size + 1, progress)
+        after = os.fstat(fd)
+        return Bytes(digest, after, xattrs_of(fd), holes_of(fd, after))
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
     finally:

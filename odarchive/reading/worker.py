@@ -1,0 +1,140 @@
+"""A process that reads directories for a scan: ``python -P -m odarchive.reading.worker``, told by ``pool`` what to do.
+
+Frames on stdin and stdout: length (4 bytes), then a marshalled tuple. First in: (path, device, inode, rules), then
+(number, folder, names or None). Out: (number, kind, payload) as the constants say. It ends with its input, and it may
+die at any moment: who started it reads again what it did not answer.
+"""
+
+import marshal
+import os
+import signal
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from odarchive.reading.folder import Reading, read_names
+from odarchive.reading.rules import CACHE_TAG, Rules
+from odarchive.reading.tree import Tree, names
+
+ROWS = 0
+"""A list of ``Reading`` values."""
+SPLIT = 1
+"""The directory has many names: the list of them, to be asked for in parts."""
+END = 2
+"""The request is answered: errno if the directory cannot be read, else 0."""
+READ = 3
+"""So many bytes more were read."""
+MANY = 2_048
+"""Names of one directory from which on it is divided among processes."""
+CHUNK = 256
+"""Readings in one frame."""
+TOLD = 1 << 26
+"""Bytes between two words of progress."""
+_LENGTH = struct.Struct("<I")
+
+
+def send(file: IO[bytes], message: tuple[Any, ...]) -> None:
+    """Write one frame."""
+    data = marshal.dumps(message)
+    rest = memoryview(_LENGTH.pack(len(data)) + data)
+    while rest:
+        rest = rest[file.write(rest) :]
+    file.flush()
+
+
+def receive(file: IO[bytes]) -> tuple[Any, ...] | None:
+    """Read one frame; None: the other side has gone."""
+    head = _exactly(file, _LENGTH.size)
+    if head is None:
+        return None
+    data = _exactly(file, _LENGTH.unpack(head)[0])
+    if data is None:
+        return None
+    message: tuple[Any, ...] = marshal.loads(data)  # noqa: S302  from our own other half, over a private pipe
+    return message
+
+
+def _exactly(file: IO[bytes], size: int) -> bytes | None:
+    """Unbuffered files give what is there; None: they end before ``size`` bytes."""
+    data = file.read(size)
+    while data is not None and len(data) < size:
+        more = file.read(size - len(data))
+        if not more:
+            return None
+        data += more
+    return data
+
+
+class _Worker:
+    def __init__(self, tree: Tree, rules: Rules, out: IO[bytes]) -> None:
+        self._tree, self._rules, self._out = tree, rules, out
+        self._read = 0
+
+    def answer(self, number: int, path: bytes, wanted: Sequence[bytes] | None) -> None:
+        """Serve one request; a failure of the directory is an answer."""
+        try:
+            if wanted is None:
+                wanted = listed(self._tree, path, self._rules)
+                if len(wanted) > MANY:
+                    send(self._out, (number, SPLIT, wanted))
+                    wanted = ()
+            found = read_names(self._tree, path, wanted, self._rules, (self._progress, True))
+            for rows in _chunks(found):
+                send(self._out, (number, ROWS, rows))
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            send(self._out, (number, END, error.errno or 5))
+        else:
+            send(self._out, (number, END, 0))
+
+    def _progress(self, count: int) -> None:
+        self._read += count
+        if self._read >= TOLD:
+            send(self._out, (0, READ, self._read))
+            self._read = 0
+
+
+def listed(tree: Tree, path: bytes, rules: Rules) -> list[bytes]:
+    """The names of a directory; of a cache that is to be left out only its mark.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    folder = tree.enter(path)
+    return [CACHE_TAG] if rules.is_cache(folder) else names(folder)
+
+
+def _chunks(found: Iterator[Reading]) -> Iterator[list[tuple[Any, ...]]]:
+    rows: list[tuple[Any, ...]] = []
+    for one in found:
+        rows.append(tuple(one))
+        if len(rows) >= CHUNK:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the scan itself ends this process
+    into, out = sys.stdin.buffer, sys.stdout.buffer
+    hello = receive(into)
+    if hello is None:
+        return
+    path, device, inode, rules = hello
+    with Tree(path) as tree:
+        if (tree.root.st_dev, tree.root.st_ino) != (device, inode):
+            return
+        worker = _Worker(tree, Rules(*rules), out)
+        while (request := receive(into)) is not None:
+            worker.answer(*request)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BrokenPipeError:
+        os._exit(0)  # the scan has ended; nothing is left to flush

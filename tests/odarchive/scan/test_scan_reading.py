@@ -1,0 +1,188 @@
+"""Reading with other processes, and what belongs to a file beside its bytes."""
+
+import os
+import signal
+
+import pytest
+from catalogue_kit import rows, sound
+from trees import observed, recorded, scanned, write
+
+from odarchive.catalogue.wanted import Item
+from odarchive.errors import ConfigError, OdarchiveError
+from odarchive.reading import mounts, pool, worker
+from odarchive.reading.rules import CACHE_SIGNATURE, Rules, compiled
+
+
+@pytest.fixture
+def tree(source):
+    for number in range(12):
+        folder = source / f"folder{number}" / "inner"
+        folder.mkdir(parents=True)
+        for name in range(7):
+            write(folder / f"file{name}", b"%d %d" % (number, name % 5))
+        (folder / "link").symlink_to("file0")
+    write(source / "large", os.urandom(3_000_000))
+    write(source / "empty", b"")
+    write(os.fsencode(source) + b"/odd\xff\n", b"odd")
+    (source / "hard").hardlink_to(source / "large")
+    (source / "folder1" / "hard").hardlink_to(source / "folder2" / "inner" / "file1")
+    return source
+
+
+@pytest.mark.parametrize("many", [worker.MANY, 2])
+def test_processes_read_what_one_reads(catalogue, tree, monkeypatch, many):
+    monkeypatch.setattr(worker, "MANY", many)
+    os.mkfifo(tree / "folder3" / "pipe")
+    result = scanned(catalogue, tree, workers=2)
+    assert recorded(catalogue, b"source") == observed_without(tree, b"folder3/pipe")
+    assert (result.files, result.problem_count) == (12 * 7 + 5, 1)
+    assert result.new_files == result.files
+    sound(catalogue)
+    again = scanned(catalogue, tree, workers=2)
+    assert (again.new_files, again.hashed_bytes, again.files, again.bytes) == (0, 0, result.files, result.bytes)
+    (tree / "folder1").rename(tree / "moved")
+    third = scanned(catalogue, tree, workers=2)
+    assert third.new_bytes == 0
+    assert recorded(catalogue, b"source") == observed_without(tree, b"folder3/pipe")
+    sound(catalogue)
+
+
+def observed_without(tree, path):
+    found = observed(tree)
+    found.pop(path, None)
+    return found
+
+
+def test_a_process_that_dies_costs_nothing(catalogue, tree, monkeypatch):
+    real = pool.Pool._hear
+    heard = []
+
+    def hear(self, process):
+        heard.append(process)
+        if len(heard) % 4 == 1:
+            os.kill(process.child.pid, signal.SIGKILL)
+        real(self, process)
+
+    monkeypatch.setattr(pool.Pool, "_hear", hear)
+    result = scanned(catalogue, tree, workers=2)
+    assert result.problem_count == 0
+    assert recorded(catalogue, b"source") == observed(tree)
+    sound(catalogue)
+
+
+def test_no_process_can_be_had(catalogue, tree, monkeypatch):
+    monkeypatch.setattr(pool, "DEATHS", 0)
+    scanned(catalogue, tree, workers=2)
+    assert recorded(catalogue, b"source") == observed(tree)
+
+
+def test_rules(catalogue, source):
+    for name in ("a.tmp", "keep.tmp", "b.txt", "d/a.tmp", "cache/x", "d/deep/b.txt"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        write(source / name, name.encode())
+    write(source / "cache" / "CACHEDIR.TAG", CACHE_SIGNATURE)
+    write(source / "big", b"b" * 5000)
+    rules = Rules(("*.tmp", "!keep.tmp", "/d/deep/"), caches=True, largest=4000)
+    for workers in (0, 1):
+        name = b"s%d" % workers
+        source = source.rename(source.with_name(name.decode()))
+        scanned(catalogue, source, name, rules=rules, workers=workers)
+        assert set(recorded(catalogue, name)) == {b"", b"b.txt", b"keep.tmp", b"d", b"cache", b"cache/CACHEDIR.TAG"}
+    scanned(catalogue, source, b"s1", rules=Rules(modified_before=5))
+    assert set(recorded(catalogue, b"s1")) == {b"", b"d", b"d/deep", b"cache"}
+    sound(catalogue)
+
+
+def test_a_bad_pattern_is_named():
+    with pytest.raises(ConfigError, match=r"my\.rules, line 2: '!' is no gitignore pattern"):
+        compiled(["*.tmp", "!"], "my.rules")
+
+
+def test_check_reads_again_and_tells_of_damage(catalogue, source):
+    write(source / "f", b"good")
+    times = os.stat(source / "f")
+    scanned(catalogue, source)
+    assert scanned(catalogue, source).hashed_bytes == 0
+    assert scanned(catalogue, source, check=True).hashed_bytes == 4
+    before = recorded(catalogue, b"source")
+    with open(source / "f", "r+b") as file:
+        file.write(b"evil")
+    os.utime(source / "f", ns=(times.st_atime_ns, times.st_mtime_ns))
+    # The clock of this file system cannot be turned back, so the catalogue is told the ctime that a bad drive keeps.
+    with catalogue.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE entry SET ctime_ns = ? WHERE name = X'66'", (os.stat(source / "f").st_ctime_ns,)
+        )
+    assert scanned(catalogue, source).problem_count == 0
+    result = scanned(catalogue, source, check=True)
+    assert "may be damaged" in result.problems[0].reason
+    assert recorded(catalogue, b"source") == before
+    sound(catalogue)
+
+
+def attributes(catalogue, name):
+    found = rows(catalogue, "SELECT data FROM entry JOIN xattrs ON key = xattrs WHERE name = :name", name=name)
+    return [dict(Item(b"", 0, 0, 0, 0, 0, 0, 0, None, None, row[0]).attributes()) for row in found]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_extended_attributes_and_holes(catalogue, source, workers):
+    write(source / "f", b"bytes")
+    write(source / "empty", b"")
+    (source / "d").mkdir()
+    try:
+        os.setxattr(source / "f", "user.color", b"\xff\x00")
+    except OSError:
+        pytest.skip("no extended attributes here")
+    os.setxattr(source / "empty", "user.e", b"")
+    os.setxattr(source / "d", "user.d", b"folder")
+    with open(source / "sparse", "wb") as file:
+        file.write(b"a")
+        file.seek(1 << 20)
+        file.write(b"z")
+    scanned(catalogue, source, workers=workers)
+    assert attributes(catalogue, b"f") == [{b"user.color": b"\xff\x00"}]
+    assert attributes(catalogue, b"empty") == [{b"user.e": b""}]
+    assert attributes(catalogue, b"d") == [{b"user.d": b"folder"}]
+    ((data,),) = rows(catalogue, "SELECT data FROM holes")
+    start, length = int.from_bytes(data[:8], "big"), int.from_bytes(data[8:16], "big")
+    assert 0 < start <= start + length <= 1 << 20
+    os.setxattr(source / "f", "user.color", b"blue")
+    scanned(catalogue, source, workers=workers)
+    assert attributes(catalogue, b"f") == [{b"user.color": b"\xff\x00"}, {b"user.color": b"blue"}]
+    assert rows(catalogue, "SELECT count(*) FROM content") == [(2,)]
+    sound(catalogue)
+
+
+def test_sources_below_one_another(catalogue, tmp_path):
+    for name in ("outer", "inner", "other"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "f", name.encode())
+    scanned(catalogue, tmp_path / "inner", b"disks/outer/x/inner")
+    scanned(catalogue, tmp_path / "other", b"/disks/other/")
+    scanned(catalogue, tmp_path / "outer", b"disks/outer")
+    (tmp_path / "outer" / "x").mkdir()
+    result = scanned(catalogue, tmp_path / "outer", b"disks/outer")
+    assert [(one.path, one.reason) for one in result.problems] == [(b"x", "is hidden by another source of that name")]
+    assert set(recorded(catalogue, b"disks")) == {
+        *(b"", b"other", b"other/f", b"outer", b"outer/f", b"outer/x", b"outer/x/inner", b"outer/x/inner/f")
+    }
+    scanned(catalogue, tmp_path / "inner", b"disks/outer/x/inner")
+    sound(catalogue)
+    with pytest.raises(OdarchiveError, match="in the archive already"):
+        scanned(catalogue, tmp_path, b"disks/other/f")
+    with pytest.raises(OdarchiveError, match="in the archive already"):
+        scanned(catalogue, tmp_path, b"disks/other/f/g")
+    sound(catalogue)
+
+
+def test_archives_and_kernel_file_systems_are_known_by_the_mount_table(tmp_path):
+    table = tmp_path / "mountinfo"
+    table.write_bytes(
+        b"36 35 0:51 / /mnt/disks rw,nosuid - fuse odarchive:photos ro\n"
+        b"37 35 0:52 / /proc rw - proc proc rw\n"
+        b"38 35 8:1 / / rw - ext4 /dev/sda1 rw\n"
+        b"39 35 0:53 / /mnt/else rw - fuse.sshfs host: rw\nodd\n"
+    )
+    assert mounts.avoided(table) == {os.makedev(0, 51): mounts.OWN_REASON, os.makedev(0, 52): mounts.KERNEL_REASON}
+    assert mounts.avoided(tmp_path / "none") == {}
