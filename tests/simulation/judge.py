@@ -147,17 +147,13 @@ def _belief(scene: Scene, number: int, belief, media: list[Physical]) -> list[st
             disc = scene.look(discs.get, belief.disc)
             if not any(medium.uuid == disc.uuid for medium in media):
                 return [f"slot {number} is labelled {disc.uuid[-4:]} but holds {first and (first.name, first.uuid)}"]
-        case SlotState.BLANK:
-            if first is not None and not first.blank:
-                return [f"slot {number} is believed blank but holds {first.name} ({first.uuid})"]
+        case SlotState.BLANK if first is not None and not first.blank:
+            return [f"slot {number} is believed blank but holds {first.name} ({first.uuid})"]
         case SlotState.SPOILED:
-            for medium in media:
-                known = scene.look(discs.by_uuid, medium.uuid) if medium.uuid else None
-                if medium.blank or (known is not None and right(known, medium)):
-                    return [f"slot {number} counts as waste but holds the good {medium.name}"]
-        case SlotState.EMPTY:
-            if first is not None and first.uuid is not None:
-                return [f"slot {number} is believed empty but holds {first.name}"]
+            good = [medium.name for medium in media if medium.blank or not is_waste(scene, medium.name)]
+            return [f"slot {number} counts as waste but holds the good {name}" for name in good]
+        case SlotState.EMPTY if first is not None and first.uuid is not None:
+            return [f"slot {number} is believed empty but holds {first.name}"]
         case _:
             pass
     return []

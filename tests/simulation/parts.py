@@ -59,8 +59,9 @@ class Host:
 class HostCatalogue(Catalogue):
     """The catalogue of a host that may die right before or right after a commit."""
 
-    def __init__(self, path: Path, host: Host) -> None:
-        super().__init__(path)
+    def __init__(self, opened: Catalogue, host: Host) -> None:
+        """``opened``: the same catalogue; its prepared statements are shared by all lives, to save time."""
+        self.path, self._engine = opened.path, opened._engine
         self.host = host
 
     @contextmanager
@@ -73,22 +74,23 @@ class HostCatalogue(Catalogue):
         if self.host.dice.strikes("crash-after-commit"):
             self.host.die("after commit")
 
-    def trace_events(self) -> None:
-        """Let the diary, the motions and the beliefs of slots appear in the trace."""
-
-        @event.listens_for(self._engine, "before_cursor_execute")
-        def _tell(_connection, _cursor, statement, parameters, _context, _many):
-            verb, *words = statement.split()
-            table = words[verb == "INSERT"] if len(words) > 1 else ""
-            if verb in ("INSERT", "UPDATE") and table in ("event", "slot", "motion", "disc", "job"):
-                shown = [value for value in parameters if not isinstance(value, bytes | memoryview)]
-                self.host.dice.log(f"{verb} {table} {shown}")
-
     @contextmanager
     def read(self) -> Iterator[object]:
         self.host.check()
         with super().read() as connection:
             yield connection
+
+
+def trace_events(catalogue: Catalogue, dice: Dice) -> None:
+    """Let the diary, motions, discs, jobs and beliefs of slots appear in the trace."""
+
+    @event.listens_for(catalogue._engine, "before_cursor_execute")
+    def _tell(_connection, _cursor, statement, parameters, _context, _many):
+        verb, *words = statement.split()
+        table = words[verb == "INSERT"] if len(words) > 1 else ""
+        if verb in ("INSERT", "UPDATE") and table in ("event", "slot", "motion", "disc", "job"):
+            shown = [value for value in parameters if not isinstance(value, bytes | memoryview)]
+            dice.log(f"{verb} {table} {shown}")
 
 
 class HostLine:
@@ -188,7 +190,7 @@ class _Program:
 
 
 class SimBurner:
-    """Burning programs: processes of their own, so they outlive the host program that started them, but not the power."""
+    """Burning programs: processes of their own; they outlive the host that started them, but not the power."""
 
     def __init__(self, dice: Dice, nursery: trio.Nursery) -> None:
         self._dice = dice

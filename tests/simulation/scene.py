@@ -38,7 +38,7 @@ from robot.sim.openjuke import OpenJuke
 from robot.sim.world import DiscKind
 from robot.transport import memory_pair
 from tests.simulation.chance import Dice, DicePlan
-from tests.simulation.parts import Host, HostCatalogue, HostLine, SimBurner, SimDrive, TracedWorld
+from tests.simulation.parts import Host, HostCatalogue, HostLine, SimBurner, SimDrive, TracedWorld, trace_events
 
 ARCHIVE_UUID = "00000000-0000-4000-8000-000000000001"
 SLOTS, DRIVES, PARKING = 10, 2, 10
@@ -121,6 +121,8 @@ class Scene:
         if site.lose_images:
             for image in self.config.staging.glob("*.iso"):
                 image.unlink()
+        self._lives = Catalogue(self.config.catalogue)
+        trace_events(self._lives, dice)
         self.judges = Catalogue(self.config.catalogue)
         """The catalogue as a judge or a command sees it, whether a host lives or not."""
         self.contents = self._contents()
@@ -162,7 +164,7 @@ class Scene:
         near, far = memory_pair()
         host.on_death += [self.burner.host_died, lambda: self._nursery.start_soon(near.aclose)]
         self._nursery.start_soon(self._serve, far)
-        catalogue = HostCatalogue(self.config.catalogue, host)
+        catalogue = HostCatalogue(self._lives, host)
         drives = {
             DriveId(n): SimDrive(DriveId(n), self.root / "world" / "drives" / str(n), host, self.burner)
             for n in range(DRIVES)
@@ -170,7 +172,6 @@ class Scene:
         journal = CatalogueJournal(catalogue, host.inline, self.now_ns)
         parking = SlotId(PARKING) if self.site.use_parking else None
         changer = OdjpChanger(HostLine(near, host), session=lambda: self.dice.random.getrandbits(32))
-        catalogue.trace_events()
         room = Workroom(
             config=self.config,
             archive_uuid=ARCHIVE_UUID,
@@ -193,7 +194,6 @@ class Scene:
         finally:
             host.alive = False
             await near.aclose()
-            catalogue.close()
 
     def look(self, function, *arguments):
         """Ask the catalogue directly, as a judge does."""
