@@ -9,7 +9,7 @@ answered, or its time is over, the machine is BUSY. A person has no sensors: eve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import trio
@@ -42,6 +42,8 @@ from robot.wire.errand import Answer, Errand, Said, read_answer, show
 
 DAY = 86_400.0
 """Seconds a person is given for an errand unless told otherwise."""
+BINS = tuple(Element(kind, 1) for kind in (ElementKind.INPUT_BIN, ElementKind.OUTPUT_BIN, ElementKind.REJECT_BIN))
+"""The places of a person whose shelf has no numbers: what is at hand, what is done, what is of no use."""
 _GLANCE = 0.05
 """Seconds a status looks for an answer that came unasked for."""
 
@@ -106,19 +108,37 @@ class ManualChanger:
 
     proven = True
 
-    def __init__(self, person: Person, *, slots: int, drives: int, mailslots: int = 0, patience: float = DAY) -> None:
+    def __init__(
+        self,
+        person: Person,
+        *,
+        slots: int,
+        drives: int,
+        mailslots: int = 0,
+        patience: float = DAY,
+        captions: Mapping[Element, str] | None = None,
+    ) -> None:
         """Nobody is asked before the first move.
 
         Args:
             person: whom to ask.
-            slots: numbered places on the shelf, from 1.
+            slots: numbered places on the shelf, from 1; 0: the shelf has no numbers, the person puts in what is asked
+                for by name, and the machine has bins in place of slots.
             drives: drives the person can reach, from 0.
             mailslots: further places, for what comes in and goes out.
             patience: seconds a person is given for an errand.
+            captions: which disc lies at a place, or should come from there, in words; looked at when an errand begins.
         """
         self._person = person
+        self._captions = {} if captions is None else captions
         self._capabilities = Capabilities(
-            slots=slots, drives=drives, mailslots=mailslots, reports_source=False, move_timeout=patience
+            slots=slots,
+            drives=drives,
+            mailslots=mailslots,
+            random_access=slots > 0,
+            reports_source=False,
+            has_reject=slots == 0,
+            move_timeout=patience,
         )
         self._number = 0
         self._open: Errand | None = None
@@ -163,7 +183,7 @@ class ManualChanger:
     def _places(self) -> list[Element]:
         can = self._capabilities
         mailslots = [Element(ElementKind.MAILSLOT, number) for number in range(1, can.mailslots + 1)]
-        slots = [slot(number) for number in range(1, can.slots + 1)]
+        slots = [slot(number) for number in range(1, can.slots + 1)] or [*BINS]
         return [*slots, *mailslots, *(drive(number) for number in range(can.drives))]
 
     async def _ask(self, source: Element | None, destination: Element | None) -> None:
@@ -171,7 +191,8 @@ class ManualChanger:
         if self._open:
             raise Busy(f"the person has not answered errand {self._open.number} yet")
         self._number += 1
-        errand = self._open = Errand(self._number, source, destination)
+        disc = "" if source is None else self._captions.get(source, "")
+        errand = self._open = Errand(self._number, source, destination, disc)
         limit = self._capabilities.move_timeout
         self._deadline = trio.current_time() + limit
         what = f"errand {errand.number}" + (f", {source} to {destination}" if source else "")

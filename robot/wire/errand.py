@@ -7,7 +7,7 @@ An answer is a word, with the errand's number before it if the person cares to; 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from robot.ports import Element, ElementKind
@@ -41,7 +41,17 @@ _MEANINGS = {
 }
 _SYNONYMS = {"ok": Answer.DONE, "yes": Answer.DONE, "y": Answer.DONE, "d": Answer.DONE}
 _LINE = re.compile(r"(?:(\d{1,9})[:.]?\s+)?([a-z]+)(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
-_SHOWN = re.compile(r"== errand (\d+) ==\r?\n(?:Take the disc from ([a-z-]+) (\d+) and put it to ([a-z-]+) (\d+)\.)?")
+_SHOWN = re.compile(r"== errand (\d+) ==\r?\n([^\r\n]*)")
+_CARRY = re.compile(r"Take .* from ([a-z-]+) (\d+) and put it to ([a-z-]+) (\d+)\.")
+_PUT = re.compile(r"Put .* into drive (\d+)\.")
+_TAKE = re.compile(r"Take .* out of drive (\d+) and put it (on the shelf|aside: it is of no use)\.")
+_LOOK = "Make sure that no disc lies astray and nothing stands in the way of the trays."
+_SUPPLY = Element(ElementKind.INPUT_BIN, 1)
+_SHELF = {
+    "on the shelf": Element(ElementKind.OUTPUT_BIN, 1),
+    "aside: it is of no use": Element(ElementKind.REJECT_BIN, 1),
+}
+"""For a person without numbered places, what bins are to a machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,8 @@ class Errand:
     source: Element | None
     """None: nothing is to be moved, the machine is to be looked at."""
     destination: Element | None
+    disc: str = field(default="", compare=False)
+    """Which disc it is, or should be, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +78,47 @@ class Said:
 
 def show(errand: Errand) -> str:
     """The text to put on a terminal."""
-    lines = ["", f"== errand {errand.number} =="]
-    if errand.source is not None and errand.destination is not None:
-        lines.append(f"Take the disc from {errand.source} and put it to {errand.destination}.")
-        answers = list(Answer)
-    else:
-        lines.append("Make sure that no disc lies astray and nothing stands in the way of the trays.")
-        answers = [Answer.DONE, Answer.STOP]
+    lines = ["", f"== errand {errand.number} ==", _sentence(errand)]
+    answers = [Answer.DONE, Answer.STOP] if errand.source is None else list(Answer)
     lines += [f"  {answer.value:<7} {_MEANINGS[answer]}" for answer in answers]
     return "\n".join(lines) + "\nanswer> "
+
+
+def _sentence(errand: Errand) -> str:
+    source, destination = errand.source, errand.destination
+    if source is None or destination is None:
+        return _LOOK
+    if source == _SUPPLY and destination.kind is ElementKind.DRIVE:
+        return f"Put {errand.disc or 'the next disc'} into {destination}."
+    disc = errand.disc or "the disc"
+    for where, place in _SHELF.items():
+        if destination == place and source.kind is ElementKind.DRIVE:
+            return f"Take {disc} out of {source} and put it {where}."
+    return f"Take {disc} from {source} and put it to {destination}."
 
 
 def read_errands(text: str) -> list[Errand]:
     """The errands shown in ``text``, as a person reads them. Unknown places make it no errand."""
     errands = []
     for match in _SHOWN.finditer(text):
-        number, first, m, second, n = match.groups()
-        if first is None:
-            errands.append(Errand(int(number), None, None))
-        elif {first, second} <= set(ElementKind):
-            ends = Element(ElementKind(first), int(m)), Element(ElementKind(second), int(n))
-            errands.append(Errand(int(number), *ends))
+        number, sentence = int(match[1]), match[2]
+        ends = _ends(sentence)
+        if ends is not None:
+            errands.append(Errand(number, *ends))
+        elif not sentence.startswith(("Take ", "Put ")):
+            errands.append(Errand(number, None, None))
     return errands
+
+
+def _ends(sentence: str) -> tuple[Element, Element] | None:
+    if match := _PUT.fullmatch(sentence):
+        return _SUPPLY, Element(ElementKind.DRIVE, int(match[1]))
+    if match := _TAKE.fullmatch(sentence):
+        return Element(ElementKind.DRIVE, int(match[1])), _SHELF[match[2]]
+    match = _CARRY.fullmatch(sentence)
+    if match is None or not {match[1], match[3]} <= set(ElementKind):
+        return None
+    return Element(ElementKind(match[1]), int(match[2])), Element(ElementKind(match[3]), int(match[4]))
 
 
 def read_answer(line: str) -> Said:

@@ -92,3 +92,35 @@ async def test_a_person_who_does_not_come_leaves_the_position_unknown(autojump_c
     with pytest.raises(PositionUnknown, match="not answered"):
         await ManualChanger(TerminalPerson(host), slots=3, drives=1).move(slot(1), drive(0))
     assert trio.current_time() > 86_000
+
+
+INPUT, OUTPUT, REJECT = (Element(kind, 1) for kind in ElementKind if kind.value.endswith("-bin"))
+
+
+@pytest.mark.parametrize(
+    ("errand", "sentence"),
+    [
+        (Errand(1, slot(3), drive(0), "disc ODA_0001"), "Take disc ODA_0001 from slot 3 and put it to drive 0."),
+        (Errand(1, INPUT, drive(0)), "Put the next disc into drive 0."),
+        (Errand(1, INPUT, drive(1), "a blank disc"), "Put a blank disc into drive 1."),
+        (Errand(1, drive(1), OUTPUT, "disc ODA_0001"), "Take disc ODA_0001 out of drive 1 and put it on the shelf."),
+        (Errand(1, drive(0), REJECT), "Take the disc out of drive 0 and put it aside: it is of no use."),
+    ],
+)
+def test_discs_are_named_and_shelves_need_no_numbers(errand, sentence):
+    assert show(errand).splitlines()[2] == sentence
+    assert read_errands(show(errand)) == [errand]
+
+
+async def test_a_shelf_without_numbers_is_bins(autojump_clock):
+    host, far = memory_pair()
+    captions = {}
+    changer = ManualChanger(TerminalPerson(host), slots=0, drives=1, captions=captions)
+    can = await changer.capabilities()
+    assert (can.random_access, can.has_reject, can.slots) == (False, True, 0)
+    assert [state.element for state in (await changer.status()).elements] == [INPUT, OUTPUT, REJECT, drive(0)]
+    captions[INPUT] = "disc ODA_0007"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(changer.move, INPUT, drive(0))
+        assert b"Put disc ODA_0007 into drive 0." in await far.receive()
+        await far.send(b"ok\n")
