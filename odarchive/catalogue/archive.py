@@ -55,6 +55,31 @@ def create(path: Path, facts: Facts) -> Catalogue:
     return Catalogue(path)
 
 
+def create_or_resume(path: Path, facts: Facts) -> Facts:
+    """Make a catalogue, or take the one that an earlier attempt left without its ``archive.toml``.
+
+    An empty one is made anew with ``facts``; one that knows sources or discs is kept, and its own facts are returned.
+
+    Raises:
+        DamageFound: the file is not a catalogue.
+        OdarchiveError: a newer program made it.
+    """
+    if path.exists():
+        there = open_catalogue(path)
+        try:
+            with there.read() as connection:
+                tables = (schema.source, schema.segment, schema.disc)
+                used = any(connection.execute(select(table.c.id).limit(1)).first() is not None for table in tables)
+                kept = _facts_of(connection)
+        finally:
+            there.close()
+        if used:
+            return kept
+        _remove(path)
+    create(path, facts).close()
+    return facts
+
+
 def open_catalogue(path: Path) -> Catalogue:
     """Open a catalogue; an older one is led to this program's schema first.
 
@@ -81,6 +106,10 @@ def open_catalogue(path: Path) -> Catalogue:
 
 def facts(connection: Connection) -> Facts:
     """The archive's facts."""
+    return _facts_of(connection)
+
+
+def _facts_of(connection: Connection) -> Facts:
     table = schema.archive
     values: Mapping[str, str] = {row.key: row.value for row in connection.execute(select(table))}
     return Facts(

@@ -51,7 +51,7 @@ def burn(settings: Settings, which: "list[SegmentId] | None", wait: bool) -> Non
             output.line(job_command.describe(one))
         if not ended:
             output.note("nothing to burn; `odarchive plan` makes segments of what is new")
-    _judge(ended if wait else [])
+    judge(ended if wait else [])
 
 
 def wake(archive: "Archive") -> None:
@@ -139,7 +139,12 @@ def _trouble(archive: "Archive", found: Sequence["Job"]) -> OdarchiveError | Non
     return None
 
 
-def _judge(ended: Sequence["Job"]) -> None:
+def judge(ended: Sequence["Job"]) -> None:
+    """See that all jobs ended well.
+
+    Raises:
+        BurnFailed: one did not.
+    """
     from odarchive.model import JobState  # noqa: PLC0415
 
     bad = [one for one in ended if one.state is not JobState.DONE]

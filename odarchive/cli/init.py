@@ -25,7 +25,7 @@ _TOML = """\
 #   odjp     a home-built jukebox that speaks the open line protocol: port
 #   mtx      a SCSI medium changer: device
 #   script   any machine with a Bareos or Bacula changer script: script, device
-#   manual   a person, asked on the terminal of `odarchive serve`: slots
+#   manual   a person, asked on the terminal of `odarchive serve`
 #   generic  a duplicator with the one-letter command set: port
 #   ras13    a Rimage RAS-13 or DTP-4500: port
 #   odrobot  the MicroPython robot of this project's ancestor: port
@@ -39,7 +39,7 @@ driver = {driver}
 # barcodes = true              # mtx: ask for volume tags
 # script = ["/etc/bareos/mtx-changer"]
 # tray_by_host = true          # script: false if it opens and closes the drives' trays itself
-# slots = 50                   # manual: numbered places on the shelf
+# slots = 0                    # manual: numbered places on the shelf; 0: discs are asked for by name
 # mailslots = 0                # manual, script: further places, for what comes in and goes out
 # patience = 86400             # manual: seconds a person is given to answer
 # get_first = false            # generic: send G before A, which some machines need
@@ -150,12 +150,21 @@ def create(new: NewArchive) -> str:
         if path.exists():
             raise OdarchiveError(f"{new.root} is an archive already; nothing was changed")
         facts = archive.Facts(uuid=str(uuid.uuid4()), label_prefix=new.label, created_ns=time.time_ns())
-        archive.create(new.root / "catalogue.db", facts).close()
-        with path.open("x", encoding="utf-8") as file:
-            file.write(_toml(new))
+        facts = archive.create_or_resume(new.root / "catalogue.db", facts)
+        _write_whole(path, _toml(new))
     except OSError as error:
         raise NoArchive(f"{new.root}: no archive can be made there: {error.strerror}") from error
     return facts.uuid
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """The file appears complete or not at all, and never replaces one."""
+    half = path.with_name(f"{path.name}.new")
+    half.write_text(text, encoding="utf-8")
+    try:
+        path.hardlink_to(half)
+    finally:
+        half.unlink()
 
 
 def _toml(new: NewArchive) -> str:

@@ -23,6 +23,7 @@ _PLACES = {
     "scan": "odarchive.cli.scan:scan",
     "plan": "odarchive.cli.plan:plan",
     "image": "odarchive.cli.image:image",
+    "archive": "odarchive.cli.archive:archive",
     "burn": "odarchive.cli.burn:burn",
     "serve": "odarchive.cli.serve:serve",
     "mount": "odarchive.cli.mount:mount",
@@ -51,6 +52,13 @@ _PLACES = {
     "info": "odarchive.cli.info:info",
     "check": "odarchive.cli.check:check",
     "demo": "odarchive.cli.demo.command:demo",
+    "create-db": "odarchive.cli.ancestor:create_db",
+    "plan-iso": "odarchive.cli.ancestor:plan_iso",
+    "segment": "odarchive.cli.ancestor:segment",
+    "num-isos": "odarchive.cli.ancestor:num_isos",
+    "create-iso": "odarchive.cli.ancestor:create_iso",
+    "write-iso": "odarchive.cli.ancestor:write_iso",
+    "get-info": "odarchive.cli.ancestor:get_info",
 }
 
 

@@ -6,6 +6,8 @@ import click
 
 from odarchive.model import SegmentId
 
+ALL: list[SegmentId] | None = None
+"""What ``all`` is parsed to."""
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 
 
