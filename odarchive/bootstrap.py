@@ -26,6 +26,7 @@ from odarchive.librarian.journal import CatalogueJournal
 from odarchive.librarian.workroom import Threads, Workroom
 from odarchive.mount.manner import MountManner
 from robot.errors import RobotError
+from robot.ports import Element
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,8 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
         raise NoSpace(f"staging or cache cannot be made: {error}") from error
     locks = config.root / "run"
     locks.mkdir(exist_ok=True)
-    changer = open_changer(config, drives)
+    captions: dict[Element, str] = {}
+    changer = open_changer(config, drives, captions)
     try:
         journal = CatalogueJournal(catalogue, database, time.time_ns)
         with catalogue.read() as connection:
@@ -179,6 +181,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
             burner=XorrisoBurner(locks),
             cache=cache,
             database=database,
+            captions=captions,
         )
     finally:
         with trio.move_on_after(5, shield=True):

@@ -37,7 +37,7 @@ class RobotConfig:
     tray_by_host: bool = True
     """False: the script opens and closes trays itself."""
     slots: int = 0
-    """Numbered places of a person's shelf."""
+    """Numbered places of a person's shelf; 0: the person brings what is asked for by name."""
     mailslots: int = 0
     patience: float = 86_400.0
     """Seconds a person is given to answer."""
@@ -64,7 +64,7 @@ DRIVERS: Mapping[str, Driver] = {
     "script": Driver(
         "any machine with a Bareos or Bacula changer script", ("script", "device"), ("mailslots", "tray_by_host")
     ),
-    "manual": Driver("a person at a terminal", ("slots",), ("port", "mailslots", "patience")),
+    "manual": Driver("a person at a terminal", (), ("slots", "port", "mailslots", "patience")),
     "generic": Driver("a duplicator with the one-letter command set", ("port",), ("baud", "get_first")),
     "ras13": Driver("a Rimage RAS-13 or DTP-4500", ("port",), ("baud", "bins")),
     "odrobot": Driver("the MicroPython robot of this project's ancestor", ("port",), ("baud", "calibration")),

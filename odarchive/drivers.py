@@ -6,15 +6,26 @@ others. Not for talking to the machine: a builder opens a line at most.
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from odarchive.config import DRIVERS, FILE_NAME, Config, DriveConfig, RobotConfig
 from odarchive.errors import ConfigError, RobotTrouble
 from robot.errors import RobotError
-from robot.ports import ByteStream, Changer, Drive, DriveId, ElementKind
+from robot.ports import ByteStream, Changer, Drive, DriveId, Element, ElementKind
 
-Builder = Callable[[Config, Mapping[DriveId, Drive]], Changer]
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a driver may know beside its own settings."""
+
+    drives: Mapping[DriveId, Drive]
+    captions: Mapping[Element, str]
+    """Which disc lies at a place, or should come from it, in words."""
+
+
+Builder = Callable[[Config, Around], Changer]
 
 _BINS = {
     "input": ElementKind.INPUT_BIN,
@@ -41,8 +52,15 @@ def _drive(config: Config, number: DriveId, drive: DriveConfig) -> Drive:
             raise _wrong(config, f"[[drive]] kind = {drive.kind!r} is not known (drive {number}); known: sr, file")
 
 
-def open_changer(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
+def open_changer(
+    config: Config, drives: Mapping[DriveId, Drive], captions: Mapping[Element, str] | None = None
+) -> Changer:
     """The driver that ``[robot]`` names, with its line open.
+
+    Args:
+        config: of the archive.
+        drives: of the robot.
+        captions: which disc lies at a place, or should come from it, in words; read by a person who is the robot.
 
     Raises:
         ConfigError: there is no such driver, or a key it needs is not set.
@@ -58,7 +76,7 @@ def open_changer(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
         if not getattr(config.robot, key):
             raise _wrong(config, f"[robot] {key} is not set; driver {name!r} needs it")
     try:
-        return BUILDERS[name](config, drives)
+        return BUILDERS[name](config, Around(drives, {} if captions is None else captions))
     except RobotError as error:
         raise RobotTrouble(f"the robot ({address(config.robot)}) cannot be reached: {error}") from error
 
@@ -84,30 +102,30 @@ def _serial(robot: RobotConfig, settings: Mapping[str, int]) -> ByteStream:
     return ReopeningStream(partial(SerialStream, robot.port, baudrate, rtscts=bool(settings.get("rtscts"))))
 
 
-def _odjp(config: Config, _drives: Mapping[DriveId, Drive]) -> Changer:
+def _odjp(config: Config, _around: Around) -> Changer:
     from robot.changers.odjp import OdjpChanger  # noqa: PLC0415
 
     return OdjpChanger(_serial(config.robot, _ODJP))
 
 
-def _mtx(config: Config, _drives: Mapping[DriveId, Drive]) -> Changer:
+def _mtx(config: Config, _around: Around) -> Changer:
     from robot.changers.mtx import MtxChanger  # noqa: PLC0415
 
     robot = config.robot
     return MtxChanger(robot.device, program=robot.program, altres=robot.altres, barcodes=robot.barcodes)
 
 
-def _script(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
+def _script(config: Config, around: Around) -> Changer:
     from robot.changers.script import ScriptChanger  # noqa: PLC0415
 
     robot = config.robot
-    devices = [drive.device for _, drive in sorted(drives.items())]
+    devices = [drive.device for _, drive in sorted(around.drives.items())]
     return ScriptChanger(
         robot.script, robot.device, devices, mailslots=robot.mailslots, tray_by_host=robot.tray_by_host
     )
 
 
-def _manual(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
+def _manual(config: Config, around: Around) -> Changer:
     from robot.changers.manual import ManualChanger, TerminalPerson  # noqa: PLC0415
 
     robot = config.robot
@@ -115,9 +133,10 @@ def _manual(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
     return ManualChanger(
         TerminalPerson(terminal),
         slots=robot.slots,
-        drives=len(drives),
+        drives=len(around.drives),
         mailslots=robot.mailslots,
         patience=robot.patience,
+        captions=around.captions,
     )
 
 
@@ -135,16 +154,16 @@ def _own_terminal(config: Config) -> ByteStream:
     return DescriptorStream(descriptor, "the terminal")
 
 
-def _generic(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
+def _generic(config: Config, around: Around) -> Changer:
     from robot.changers.look import look_into  # noqa: PLC0415
     from robot.changers.oneletter import OneLetterChanger  # noqa: PLC0415
     from robot.wire.oneletter import SETTINGS  # noqa: PLC0415
 
     line = _serial(config.robot, SETTINGS)
-    return OneLetterChanger(line, look=look_into(drives), get_first=config.robot.get_first)
+    return OneLetterChanger(line, look=look_into(around.drives), get_first=config.robot.get_first)
 
 
-def _ras13(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
+def _ras13(config: Config, around: Around) -> Changer:
     from robot.changers.ras13 import Ras13Changer  # noqa: PLC0415
     from robot.wire.ras13 import BINS, SETTINGS  # noqa: PLC0415
 
@@ -154,10 +173,10 @@ def _ras13(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
             config, f"[robot] bins = {list(bins)}: name up to {BINS} of input, output, reject; the first two are needed"
         )
     line = _serial(config.robot, SETTINGS)
-    return Ras13Changer(line, drives=len(drives), roles=[_BINS[name] for name in bins])
+    return Ras13Changer(line, drives=len(around.drives), roles=[_BINS[name] for name in bins])
 
 
-def _odrobot(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
+def _odrobot(config: Config, around: Around) -> Changer:
     from robot.changers.look import look_into  # noqa: PLC0415
     from robot.changers.odrobot import OdRobotChanger  # noqa: PLC0415
     from robot.wire.odrobot import SETTINGS, BadCalibrationError, Calibration, parse_calibration  # noqa: PLC0415
@@ -170,7 +189,7 @@ def _odrobot(config: Config, drives: Mapping[DriveId, Drive]) -> Changer:
         except (OSError, UnicodeDecodeError, BadCalibrationError) as error:
             raise _wrong(config, f"[robot] calibration: {path}: {error}") from error
     line = _serial(config.robot, SETTINGS)
-    return OdRobotChanger(line, calibration=calibration, look=look_into(drives))
+    return OdRobotChanger(line, calibration=calibration, look=look_into(around.drives))
 
 
 BUILDERS: Mapping[str, Builder] = {

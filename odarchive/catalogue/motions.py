@@ -70,6 +70,22 @@ def holds(connection: Connection, element: str) -> bool:
     return connection.scalar(select(table.c.state).where(table.c.element == element)) == "full"
 
 
+def caption(connection: Connection, number: int) -> str:
+    """What is believed to lie in a slot, as a person who should take it from there would call it; empty if unknown."""
+    slot, disc = schema.slot, schema.disc
+    query = select(slot.c.state, disc.c.label).join_from(slot, disc, disc.c.id == slot.c.disc, isouter=True)
+    row = connection.execute(query.where(slot.c.number == number)).one_or_none()
+    match row:
+        case (SlotState.DISC, str(label)):
+            return f"disc {label}"
+        case (SlotState.SPOILED, str(label)):
+            return f"the spoiled disc {label}"
+        case (SlotState.BLANK, _):
+            return "the blank disc"
+        case _:
+            return ""
+
+
 def _slot_number(element: str) -> int | None:
     kind, _, number = element.partition(" ")
     return int(number) if kind == "slot" else None

@@ -103,6 +103,7 @@ class Bay:
         self._room.claims.add(slot)
         try:
             await self.clear()
+            self._room.captions[ports.slot(slot)] = await self._room.read(motions.caption, slot)
             self.doing(f"loading slot {slot}")
             await self._room.jukebox.load(SlotId(slot), self.number)
         except BaseException:
@@ -113,8 +114,10 @@ class Bay:
         self.found = await settle(self._room, self.drive, slot, full=True)
         return self.found
 
-    async def take_next(self) -> Found:
+    async def take_next(self, wish: str) -> Found:
         """Bring the next disc of a machine without slots into the drive and settle it, whatever it is.
+
+        ``wish``: what it should be, for a person.
 
         Raises:
             SourceEmpty: the input bin is empty.
@@ -122,7 +125,7 @@ class Bay:
         """
         await self.clear()
         self.doing("taking the next disc of the input bin")
-        await stack.take(self._room, self.number)
+        await stack.take(self._room, self.number, wish)
         self.doing("identifying the disc of the input bin")
         self.found = await settle(self._room, self.drive, None, full=True)
         await stack.inside(self._room, self.number, self.found)
@@ -140,6 +143,7 @@ class Bay:
         if not self.loaded or self.found is None:
             return
         room = self._room
+        room.captions[ports.drive(self.number)] = self.found.name
         if await is_stack(room):
             self.doing(f"putting {self.found.describe()} out")
             with suppress(SourceEmpty):  # somebody was quicker

@@ -127,7 +127,7 @@ async def _blank_of_stack(bay: Bay, size: int) -> None:
         if bay.found is not None and bay.found.kind is Kind.BLANK:
             bay.found = replace(bay.found, kind=Kind.FOREIGN, label="too small a blank")
         try:
-            found = await bay.take_next()
+            found = await bay.take_next("a blank disc")
         except SourceEmpty as error:
             raise OperatorNeeded("the robot's input bin is empty; put blank discs into it") from error
         if found.kind is Kind.OURS:

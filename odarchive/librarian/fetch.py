@@ -23,6 +23,9 @@ from robot.ports import ElementKind, Fill
 MOMENT = 1.0
 """Seconds until a disc that another drive has is asked for again."""
 
+NAMED = 5
+"""Discs that are asked for by name at once."""
+
 
 class _LaterError(Exception):
     """The wants of the segment stay open: something else comes first."""
@@ -142,12 +145,20 @@ class Fetcher:
             return held[0]
         if not self.awaited.rests(bay):
             try:
-                while (found := await bay.take_next()).kind is not Kind.BLANK:
+                while (found := await bay.take_next(await self._wish())).kind is not Kind.BLANK:
                     self._another_first(found)  # the one looked for as well: it is in the drive when it is its turn
             except SourceEmpty:
                 pass
         await self.awaited.ask(segment, usable, self._demand.on(segment), bay)
         raise _LaterError
+
+    async def _wish(self) -> str:
+        """All discs that are asked for, in words: whichever comes is welcome."""
+        segments = sorted(self._demand.segments().items(), key=lambda pair: pair[1])
+        copies = [disc for segment, _ in segments for disc in await self._room.read(discs.readable_of, segment)]
+        labels = list(dict.fromkeys(disc.label for disc in copies))
+        more = f" or {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+        return f"disc {' or '.join(labels[:NAMED])}{more}"
 
     def _another_first(self, found: Found) -> None:
         """Raises _LaterError if somebody waits for this very disc and it was not bad for him."""

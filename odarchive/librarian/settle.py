@@ -48,6 +48,13 @@ class Found:
     disc: Disc | None = None
     label: str = ""
 
+    @property
+    def name(self) -> str:
+        """What a person who carries it calls it."""
+        if self.disc is None:
+            return self.describe()
+        return f"{'the spoiled disc' if self.disc.state is DiscState.SPOILED else 'disc'} {self.disc.label}"
+
     def describe(self) -> str:
         """A few words for a person."""
         match self.kind:

@@ -21,8 +21,13 @@ _WASTE = frozenset({Kind.UNREADABLE, Kind.FOREIGN})
 """Kinds that are of no use here: for a person to look at, apart from copies."""
 
 
-async def take(room: Workroom, number: DriveId) -> None:
+async def take(room: Workroom, number: DriveId, wish: str) -> None:
     """Bring the top disc of an input bin into an empty drive.
+
+    Args:
+        room: the collaborators.
+        number: the drive.
+        wish: what it should be, for a person; a machine gives what is there.
 
     Raises:
         SourceEmpty: all input bins are empty; nothing moved.
@@ -30,6 +35,7 @@ async def take(room: Workroom, number: DriveId) -> None:
     """
     empty = SourceEmpty("the machine has no input bin")
     for place in await _bins(room, ElementKind.INPUT_BIN):
+        room.captions[place] = wish
         try:
             await room.jukebox.move(place, ports.drive(number))
         except SourceEmpty as error:

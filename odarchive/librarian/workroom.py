@@ -18,7 +18,7 @@ from odarchive.catalogue.database import Catalogue, Connection
 from odarchive.config import Config
 from odarchive.model import DiscId, JobId
 from robot.jukebox import Jukebox
-from robot.ports import Burner, Drive, DriveId
+from robot.ports import Burner, Drive, DriveId, Element
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,6 +64,9 @@ class Workroom:
     heavy: Blocking = field(default_factory=lambda: Threads(4))
     claims: set[int] = field(default_factory=set)
     """Slots whose disc a bay holds or is about to fetch; no other bay may ask the arm for it."""
+
+    captions: dict[Element, str] = field(default_factory=dict)
+    """Which disc lies at a place, or should come from it, in words: for a machine that is a person."""
 
     async def write(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a catalogue function in a durable transaction of its own."""

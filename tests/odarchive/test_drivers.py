@@ -129,7 +129,6 @@ def test_init_writes_the_keys_that_were_given_and_no_others(tmp_path, words, exp
     ("words", "said"),
     [
         (["--robot", "mtx"], "needs --device"),
-        (["--robot", "manual"], "needs --slots"),
         (["--robot", "odjp", "--port", "p", "--slots", "4"], "--slots is not for --robot odjp"),
         (["--robot", "script", "--device", "d", "--script", "'"], "No closing quotation"),
         (["--port", "p"], "--port is not for --robot none"),
