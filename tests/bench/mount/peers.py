@@ -96,7 +96,7 @@ def peers(root: Path, tree: Path, ratarmount: Path | None, mountpoint: Path) -> 
         argv = [passthrough, "-f", "-o", f"source={tree}", "-o", "cache=always", mountpoint]
         found.append(Peer("passthrough_ll (C)", argv, tree / "big/one", share=0.1))
     if ratarmount is not None:
-        for name, image, share in (("tar", tar, 1.0), ("ISO", iso, 0.01)):
+        for name, image, share in (("tar", tar, 1.0), ("ISO", iso, 0.002)):
             argv = [ratarmount, "-f", "--index-file", root / f"{name}.index", image, mountpoint]
             found.append(Peer(f"ratarmount, {name}", argv, image, share=share))
     return [peer for peer in found if shutil.which(peer.argv[0]) and peer.warm.exists()]
