@@ -145,12 +145,16 @@ class Fetcher:
             return held[0]
         if not self.awaited.rests(bay):
             try:
-                while (found := await bay.take_next(await self._wish())).kind is not Kind.BLANK:
+                while (found := await self._next(bay)).kind is not Kind.BLANK:
                     self._another_first(found)  # the one looked for as well: it is in the drive when it is its turn
             except SourceEmpty:
                 pass
         await self.awaited.ask(segment, usable, self._demand.on(segment), bay)
         raise _LaterError
+
+    async def _next(self, bay: Bay) -> Found:
+        await bay.clear()  # first: while a person carries a disc away, more may be asked for
+        return await bay.take_next(await self._wish())
 
     async def _wish(self) -> str:
         """All discs that are asked for, in words: whichever comes is welcome."""

@@ -51,6 +51,8 @@ class Found:
     @property
     def name(self) -> str:
         """What a person who carries it calls it."""
+        if self.kind is Kind.UNREADABLE and self.medium is None and self.disc is None:
+            return "an unreadable disc, if there is one,"
         if self.disc is None:
             return self.describe()
         return f"{'the spoiled disc' if self.disc.state is DiscState.SPOILED else 'disc'} {self.disc.label}"
