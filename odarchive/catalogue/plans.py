@@ -88,13 +88,16 @@ def directories(connection: Connection) -> dict[Ino, Name]:
 
 
 def unplaced(connection: Connection) -> tuple[list[Name], dict[ContentId, list[tuple[int, int]]]]:
-    """Current names of contents that are not wholly in pieces, by directory and name; and the ranges already placed."""
+    """Current names of contents that are not wholly in pieces, by directory and name; and the ranges already placed.
+
+    What discs of other programs carry is not burned again.
+    """
     placed = select(_p.content, func.sum(_p.length).label("bytes")).group_by(_p.content).subquery()
     c = schema.content.c
     todo = (
         select(c.id)
         .outerjoin_from(schema.content, placed, placed.c.content == c.id)
-        .where(func.coalesce(placed.c.bytes, 0) < c.size)
+        .where(func.coalesce(placed.c.bytes, 0) < c.size, c.id.not_in(select(schema.foreign_place.c.content)))
     )
     names = list(_names(connection, _e.content.in_(todo)))
     ranges: dict[ContentId, list[tuple[int, int]]] = {}

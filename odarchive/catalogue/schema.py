@@ -185,6 +185,43 @@ name_alias = Table(
     comment="names of inodes that have, or had, several",
 )
 
+content_alias = Table(
+    "content_alias",
+    metadata,
+    Column("algorithm", Text, primary_key=True, comment="sha1, sha256 or sha512"),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("content", BigId, ForeignKey("content.id"), nullable=False, index=True),
+    Column(
+        "unread",
+        Integer,
+        nullable=False,
+        comment="1: nobody has read its bytes here, so `content.digest` only stands in for the BLAKE3 (`foreign`)",
+    ),
+    sqlite_with_rowid=False,
+    comment="other digests of contents, as catalogues of other programs tell them",
+)
+
+foreign_disc = Table(
+    "foreign_disc",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("label", Text, nullable=False, comment="what people call it"),
+    Column("origin", Text, nullable=False, comment="file it is known from"),
+    Column("imported_ns", BigInteger, nullable=False),
+    comment="discs made by other programs; the robot cannot serve them, people can",
+)
+
+foreign_place = Table(
+    "foreign_place",
+    metadata,
+    Column("content", BigId, ForeignKey("content.id"), primary_key=True, autoincrement=False),
+    Column("disc", BigId, ForeignKey("foreign_disc.id"), primary_key=True, autoincrement=False),
+    Column("path", LargeBinary, nullable=False, comment="on the disc"),
+    Column("checked_ns", BigInteger, comment="when the bytes were read there and were right; NULL: never"),
+    sqlite_with_rowid=False,
+    comment="contents on discs made by other programs",
+)
+
 WORDS = "name_words"
 """The full-text index of names: rowid is the inode number (or the negative ``name_alias.id``), the text is the name.
 
@@ -367,12 +404,15 @@ __all__ = [
     "WORDS",
     "archive",
     "content",
+    "content_alias",
     "counter",
     "disc",
     "drive",
     "entry",
     "event",
     "fixity",
+    "foreign_disc",
+    "foreign_place",
     "forgotten",
     "holes",
     "job",

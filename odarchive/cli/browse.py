@@ -95,11 +95,12 @@ def _document(entry: "Listed") -> dict[str, Any]:
 @click.pass_obj
 def whereis(settings: Settings, path: bytes) -> None:
     """Tell which discs carry the bytes of PATH, and in which slots they are."""
-    from odarchive.catalogue import lookup  # noqa: PLC0415
+    from odarchive.catalogue import foreign, lookup  # noqa: PLC0415
 
     archive = open_archive(settings.root())
     with archive.catalogue.read() as connection:
         found = lookup.whereis(connection, path)
+        elsewhere = [] if found.entry.content is None else foreign.places(connection, found.entry.content)
     if settings.json:
         output.document(
             {
@@ -110,10 +111,16 @@ def whereis(settings: Settings, path: bytes) -> None:
                 "blake3": None if found.digest is None else found.digest.hex(),
                 "copies": found.copies,
                 "pieces": [_piece(place) for place in found.places],
+                "other_discs": [
+                    {"label": label, **output.named("path", place), "read": read} for label, place, read in elsewhere
+                ],
             }
         )
         return
     _print(path, found)
+    for label, place, read in elsewhere:
+        state = "read there and right" if read else "never read here"
+        output.line(f"  disc {label} of another program, as {output.visible(place)}, {state}")
 
 
 def _print(path: bytes, found: "Whereabouts") -> None:

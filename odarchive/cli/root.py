@@ -51,6 +51,7 @@ _PLACES = {
     "status": "odarchive.cli.status:status",
     "info": "odarchive.cli.info:info",
     "check": "odarchive.cli.check:check",
+    "import": "odarchive.cli.import_:import_",
     "demo": "odarchive.cli.demo.command:demo",
     "create-db": "odarchive.cli.ancestor:create_db",
     "plan-iso": "odarchive.cli.ancestor:plan_iso",
