@@ -7,6 +7,7 @@
 #       MEDIA=SIZE        capacity of the virtual discs, such as 100MB or cd
 #   make test             the whole test suite          make check   linters, types, layers, units
 #   make soak             the controller under fresh seeds, an hour of them (SOAK=SECONDS)
+#   make rig              images as Linux itself mounts them, in an emulator (a minute or two)
 #   make bench            measurements                  make lock    make requirements.lock anew
 #   make clean            remove what the targets made
 
@@ -16,7 +17,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SILENT:
 .DEFAULT_GOAL := install
-.PHONY: install demo test soak check bench lock clean
+.PHONY: install demo test rig soak check bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,6 +53,14 @@ udftools: command -v udfinfo
 util-linux: command -v prlimit
 endef
 export NEEDS_TEST
+
+# What `make rig` needs beside: an emulator, and what makes a root file system for it.
+define NEEDS_RIG
+busybox-static: busybox sh -c :
+cpio: command -v cpio
+qemu-system-x86: command -v qemu-system-x86_64
+endef
+export NEEDS_RIG
 
 # Newest first among those that are new enough; `python3` when none is, so that the message names it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -98,6 +107,11 @@ $(VENV)/.system-test: Makefile $(VENV)/.installed
 	$(INSTALL_MISSING)
 	touch $@
 
+$(VENV)/.system-rig: $(VENV)/.system-test
+	NEEDED=$$NEEDS_RIG
+	$(INSTALL_MISSING)
+	touch $@
+
 # Wheels first; then what exists only as source is built with the locked build tools, outside isolation, so that
 # nothing without a locked hash ever runs. --no-deps: the lock is complete.
 $(VENV)/.locked: requirements.lock $(VENV)/.system
@@ -127,6 +141,10 @@ SOAK ?= 3600
 
 soak: install
 	$(BIN)/python -m tests.simulation --seconds $(SOAK)
+
+# Images as Debian's own kernel shows them; fetches that kernel's package, installs it nowhere.
+rig: $(VENV)/.system-rig
+	RIG=1 $(BIN)/python -m pytest -o faulthandler_timeout=600 tests/rig $(PYTEST)
 
 check: install $(VENV)/.system-test
 	$(BIN)/ruff check .
@@ -164,5 +182,5 @@ lock: $(VENV)/.system
 	sed -i -e '/^#/d' -e '/^$$/d' -e '1i # Made by `make lock` from pyproject.toml; Linux, Python 3.11 to 3.13.' requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist .demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .demo tests/rig/out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find odarchive odfs robot tests -name __pycache__ -type d -exec rm -rf {} +

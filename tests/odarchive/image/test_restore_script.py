@@ -19,7 +19,8 @@ from odarchive.image import restore_script
 from odarchive.imaging import build_image
 from odarchive.media import parse_medium
 from odarchive.planning import make_plan
-from tests.odarchive.image.test_imaging import hostile, snapshot, unpack
+from tests.odarchive.hostile_trees import hostile, snapshot
+from tests.odarchive.image.test_imaging import unpack
 
 SCRIPT = Path(restore_script.__file__)
 DIGEST = "ab" * 32

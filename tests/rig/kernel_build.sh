@@ -1,0 +1,47 @@
+#!/bin/bash
+# Debian's own kernel and a root file system of busybox with the drivers of optical discs, for kernel_mounts.py.
+# Nothing is installed on this system. Run again, it does nothing.
+#   needs: apt, dpkg, busybox (static), cpio, gzip, python3
+#   out:   the folder named by the first argument: vmlinux, initrd.gz
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$1"
+cd "$1"
+[ -f initrd.gz ] && [ initrd.gz -nt "$here/kernel_init" ] && [ initrd.gz -nt "$here/kernel_build.sh" ] && exit 0
+package=${RIG_KERNEL:-$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[^ ]*\)$/\1/p' | head -1)}
+[ -n "$package" ] || { echo "no linux-image package is known: run apt-get update" >&2; exit 2; }
+version=${package#linux-image-}
+ls "${package}"_*.deb >/dev/null 2>&1 || apt-get download -q "$package" 2>&1 | grep -v unsandboxed >&2 || true
+rm -rf unpacked root
+dpkg -x "${package}"_*.deb unpacked
+# The uncompressed kernel: QEMU starts it through its PVH note without the slow unpacking.
+python3 - "unpacked/boot/vmlinuz-$version" vmlinux <<'PYTHON'
+import lzma, sys
+packed = open(sys.argv[1], "rb").read()
+at = packed.find(b"\xfd7zXZ\0")
+while at >= 0:
+    try:
+        kernel = lzma.LZMADecompressor().decompress(packed[at:])
+    except lzma.LZMAError:
+        kernel = b""
+    if kernel[:4] == b"\x7fELF":
+        open(sys.argv[2], "wb").write(kernel)
+        sys.exit(0)
+    at = packed.find(b"\xfd7zXZ\0", at + 1)
+sys.exit("there is no xz-packed kernel in the package")
+PYTHON
+modules=lib/modules/$version
+busybox depmod -b "$PWD/unpacked" "$version"
+mkdir -p root/{bin,dev,proc,sys,mnt,run,tmp}
+cp "$(command -v busybox)" root/bin/busybox
+for module in virtio_pci virtio_scsi virtio_console sr_mod sd_mod isofs udf nls_utf8 crc32c_generic; do
+	# a module's file, then those it needs
+	grep -E "(^|/)${module//[-_]/[-_]}\.ko[^:]*:" "unpacked/$modules/modules.dep" | tr -d : | tr ' ' '\n'
+done | sort -u | while read -r file; do
+	install -D "unpacked/$modules/$file" "root/$modules/$file"
+done
+cp "unpacked/$modules"/modules.{order,builtin} "root/$modules/" 2>/dev/null || true
+busybox depmod -b "$PWD/root" "$version"
+install "$here/kernel_init" root/init
+(cd root && find . -print0 | cpio -0 -o -H newc --quiet) | gzip -1 >initrd.gz
+rm -rf unpacked root

@@ -1,0 +1,211 @@
+"""What Linux itself shows of our images: `make rig`.
+
+A hostile tree goes the whole way (catalogue, plan, image), and is then compared name by name with what the kernel's
+isofs (Rock Ridge) and udf drivers show, except for what the disc's entry list says is different, and why.
+"""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from odarchive.image.bridge import VolumeInfo
+from odarchive.image.restore_script import Image
+from odarchive.imaging import build_image
+from odarchive.media import parse_medium
+from odarchive.model import SECTOR
+from odarchive.planning import make_plan
+from tests.odarchive.hostile_trees import hostile
+from tests.odarchive.image.bridge.bridge_trees import IDENTITY, File, Symlink
+from tests.odarchive.image.bridge.bridge_trees import image as bridge_image
+from tests.odarchive.planted import new_catalogue, plant
+from tests.rig.kernel_mounts import LARGE, STEP, WIDE, mounts
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not os.environ.get("RIG"), reason="slow: a kernel in an emulator; `make rig` runs it"),
+]
+DRIVERS = ("iso9660", "udf")
+
+
+def grow(source: Path) -> None:
+    """More of what only a kernel tells: modes, owners, times, sizes, many entries, depth."""
+    hostile(source)
+    random_bytes = random.Random(4).randbytes
+    for size in (2047, 2048, 2049, 65_537, 1_048_577):
+        (source / f"size {size}").write_bytes(random_bytes(size))
+    for mode in (0, 0o4755, 0o2711, 0o1777, 0o444):
+        path = source / f"mode {mode:o}"
+        path.write_bytes(b"mode")
+        path.chmod(mode)
+        (source / f"folder {mode:o}").mkdir()
+        (source / f"folder {mode:o}").chmod(mode)
+    os.chown(source / "mode 444", 3_000_000_000, 70_000)
+    for year in (1902, 1950, 1969, 2037, 2039, 2105, 2200):
+        path = source / f"year {year}"
+        path.write_bytes(b"%d" % year)
+        os.utime(path, ns=(0, (year - 1970) * 31_556_952 * 10**9 + 123_456_789))
+    many = source / "many"
+    many.mkdir()
+    for number in range(400):
+        (many / f"{number:04} of many, with a name of some length").write_bytes(b"%d" % number)
+    for target in ("a/b", "/", ".", "./x/../y", "a//b/", "x" * 300, "é" * 100, "/".join(["long component"] * 60)):
+        (source / f"link {hashlib.sha256(target.encode()).hexdigest()[:6]}").symlink_to(target)
+    with (source / "sparse").open("wb") as file:
+        file.seek(3_000_000)
+        file.write(b"end")
+
+
+def image_of(source: Path, folder: Path, medium: str) -> Path:
+    catalogue = new_catalogue(folder / "catalogue.db")
+    plant(catalogue, source)
+    (segment,) = make_plan(catalogue, parse_medium(medium)).segments
+    assert segment.id is not None
+    built = build_image(catalogue, segment.id, folder)
+    catalogue.close()
+    assert built.left_out == ()
+    assert built.size == segment.planned_bytes
+    return built.path
+
+
+def entries_of(image: Path) -> dict[bytes, dict]:
+    """The entry list, by the path on the disc."""
+    disc = Image(os.fsencode(image))
+    lines = disc.open("SET/entries.jsonl").read().splitlines()[1:]
+    disc.close()
+    entries = [json.loads(line) for line in lines]
+    return {os.fsencode(entry.get("disc", "DATA/" + entry["path"])): entry for entry in entries}
+
+
+def differences(source: Path, image: Path, driver: str, seen: dict) -> list[str]:
+    """What a mounted disc shows otherwise than the source, but for what its entry list names."""
+    found, view = [], "udf" if driver == "udf" else "rock-ridge"
+    entries = entries_of(image)
+    for place, entry in entries.items():
+        reasons = {text.partition(":")[2] for text in entry.get("differs", ()) if text.startswith(view)}
+        path = os.path.join(os.fsencode(source), os.fsencode(entry["path"]).partition(b"/")[2])
+        about = os.lstat(path)
+        shown = seen.get(place)
+        if shown is None:
+            if reasons != {"symlink-left-out"}:
+                found.append(f"{place!r} is missing")
+            continue
+        facts = [
+            ("mode", about.st_mode, shown.mode),
+            ("owner", (about.st_uid, about.st_gid), (shown.uid, shown.gid)),
+            *contents(path, about, shown, reasons),
+        ]
+        step = 1000 if driver == "udf" else 10**9
+        if not any("time" in reason for reason in reasons):
+            facts.append(("mtime", about.st_mtime_ns // step * step, shown.mtime_ns))
+        found += [f"{place!r}: {what} {want} is shown as {have}" for what, want, have in facts if want != have]
+    extra = {path for path in seen if path.startswith(b"DATA/")} - entries.keys()
+    return found + [f"{path!r} is in no list" for path in sorted(extra)]
+
+
+def contents(path: bytes, about: os.stat_result, shown, reasons: set[str]):
+    if stat.S_ISLNK(about.st_mode):
+        if "symlink-target-normalised" not in reasons:
+            yield "target", os.readlink(path), shown.target
+    elif stat.S_ISREG(about.st_mode):
+        yield "size", about.st_size, shown.size
+        yield "links", about.st_nlink, shown.links
+        yield "sha256", sha256(path, about.st_size), shown.sha256
+
+
+def sha256(path: bytes, size: int) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        if size <= LARGE:
+            digest.update(file.read())
+        for at in range(0, size, STEP) if size > LARGE else ():
+            file.seek(at)
+            digest.update(file.read(WIDE))
+    return digest.hexdigest()
+
+
+def changed(image: Path, name: str, *, zeroed: int | None = None, padding: int = 0, tail: bytes = b"") -> Path:
+    """A copy with a sector zeroed, or with so many sectors behind it."""
+    copy = image.with_name(name)
+    shutil.copy(image, copy)
+    with copy.open("r+b") as file:
+        if zeroed is not None:
+            file.seek(zeroed * SECTOR)
+            file.write(bytes(SECTOR))
+        file.seek(0, os.SEEK_END)
+        file.write(bytes(padding * SECTOR) + tail)
+    return copy
+
+
+def test_a_hostile_tree_through_the_kernel(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("owners can be given to root only")
+    source = tmp_path / "source"
+    source.mkdir()
+    grow(source)
+    image = image_of(source, tmp_path, "40MB")
+    noise = random.Random(5).randbytes(3000 * SECTOR)
+    images = {
+        "as built": image,
+        "17 sectors of padding": changed(image, "17.iso", padding=17),
+        "xorriso's own padding of 177 sectors": changed(image, "177.iso", padding=177),
+        "something long appended": changed(image, "appended.iso", tail=noise),
+        "sector 256 zeroed": changed(image, "256.iso", zeroed=256),
+        "sector 256 zeroed and 177 of padding": changed(image, "both.iso", zeroed=256, padding=177),
+        "first UDF sequence zeroed": changed(image, "32.iso", zeroed=32),
+    }
+    shown = mounts(list(images.values()), tmp_path)
+    for number, how in enumerate(images):
+        for driver in DRIVERS:
+            mount = shown[number, driver]
+            assert mount.errors == [], (how, driver)
+            assert differences(source, image, driver, mount.seen) == [], (how, driver)
+    first = shown[0, "udf"].seen
+    assert {b"README.MD", b"restore.py", b"SHA256SUMS", b"catalogue.json", b"disc_info.json"} <= first.keys()
+    assert first[b"DATA/src/case"].ino == first[b"DATA/src/hard"].ino != first[b"DATA/src/equal"].ino
+
+
+def test_files_above_one_and_four_gibibytes_through_the_kernel(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name, size in (("1 GiB and more", (1 << 30) + 70_000), ("4 GiB and more", (4 << 30) + 123_457)):
+        with (source / name).open("wb") as file:
+            for at in range(0, size, STEP):
+                file.seek(at)
+                file.write(hashlib.sha256(b"%d" % at).digest() * 4096)
+            file.truncate(size)
+    image = image_of(source, tmp_path, "8GB")
+    shown = mounts([image], tmp_path)
+    for driver in DRIVERS:
+        assert shown[0, driver].errors == []
+        assert differences(source, image, driver, shown[0, driver].seen) == []
+
+
+def test_symlinks_in_udf_by_option(tmp_path):
+    targets = [b"a", b"../up/./a", b"/absolute/path", "ü/\u65e5".encode(), b"/".join([b"long component"] * 40)]
+    spec = {b"link %d" % number: Symlink(target) for number, target in enumerate(targets)}
+    data, *_ = bridge_image({b"file": File(b"x"), **spec}, VolumeInfo(IDENTITY, udf_symlinks=True))
+    (tmp_path / "links.iso").write_bytes(data)
+    shown = mounts([tmp_path / "links.iso"], tmp_path)
+    for driver in DRIVERS:
+        assert shown[0, driver].errors == []
+        assert [shown[0, driver].seen[b"link %d" % number].target for number in range(len(targets))] == targets
+
+
+def test_sums_and_restore_script_agree_with_the_kernel(tmp_path):
+    """The other way round: restore.py rebuilds the tree from the image that the kernel was shown."""
+    source = tmp_path / "source"
+    source.mkdir()
+    grow(source)
+    image = image_of(source, tmp_path, "40MB")
+    script = Path(sys.modules[Image.__module__].__file__ or "")
+    subprocess.run([sys.executable, "-I", script, "--to", tmp_path / "back", image], check=True, capture_output=True)
+    done = subprocess.run(["diff", "-r", "--no-dereference", source, tmp_path / "back" / "src"], check=False)
+    assert done.returncode == 0
