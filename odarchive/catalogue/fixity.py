@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from odarchive.catalogue import discs, machine, schema
 from odarchive.errors import NotFound
-from odarchive.model import ContentId, DiscId, DiscState, JobId, JobKind, JobState, SegmentId
+from odarchive.model import ContentId, DiscId, DiscState, JobId, JobKind, JobState, SegmentId, SegmentState
 
 RETRY_LIMIT = 0.01
 """Share of sectors that came only at the second try, from which on a disc is copied while it still can be."""
@@ -209,6 +209,20 @@ def record(connection: Connection, reading: Reading, digest: bytes | None) -> No
         now_ns=reading.at_ns,
         disc=reading.disc,
     )
+
+
+def wants_copy(connection: Connection, label: str) -> SegmentId:
+    """An image of a disc's segment lies in staging again: its segment counts as imaged, so that it can be burned.
+
+    Raises:
+        NotFound: no segment has this label.
+    """
+    table = schema.segment
+    number = connection.scalar(select(table.c.id).where(table.c.label == label, table.c.image_size.is_not(None)))
+    if number is None:
+        raise NotFound(f"no segment of the archive is called {label}")
+    connection.execute(update(table).where(table.c.id == number).values(state=SegmentState.IMAGED))
+    return SegmentId(number)
 
 
 def trend(connection: Connection, disc: DiscId) -> list[Reading]:

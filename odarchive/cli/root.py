@@ -49,6 +49,8 @@ _PLACES = {
     "scrub": "odarchive.cli.verify:scrub",
     "health": "odarchive.cli.health:health",
     "status": "odarchive.cli.status:status",
+    "parity": "odarchive.cli.parity:parity",
+    "repair": "odarchive.cli.parity:repair",
     "info": "odarchive.cli.info:info",
     "check": "odarchive.cli.check:check",
     "import": "odarchive.cli.import_:import_",

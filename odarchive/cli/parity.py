@@ -1,0 +1,163 @@
+"""``odarchive parity`` and ``odarchive repair``: parity discs for a set of images, and images right again."""
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from odarchive.cli import output, progress
+from odarchive.cli.opening import open_archive
+from odarchive.cli.settings import Settings, common_options
+from odarchive.errors import DamageFound, ExitCode, OdarchiveError
+
+if TYPE_CHECKING:
+    from odarchive.bootstrap import Archive
+    from odarchive.parity.mended import Mended
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def _shape(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{1,3})\+([0-9]{1,3})", value)
+    shape = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not (shape[0] and shape[1]) or sum(shape) > 256:
+        raise click.BadParameter(f"{value!r}: write data+parity discs such as 16+4, 256 at most")
+    return shape
+
+
+def _have_numpy() -> None:
+    try:
+        import numpy  # noqa: F401, PLC0415  the extra `parity` is needed here alone
+    except ImportError as error:
+        raise OdarchiveError("parity needs numpy; install the extra: pip install 'odarchive[parity]'") from error
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--parity", "shape", default="16+4", show_default=True, callback=_shape, metavar="DATA+PARITY")
+@click.option("--out", required=True, type=_FOLDER, metavar="DIR", help="Where the parity images are written.")
+@common_options()
+@click.pass_obj
+def parity(settings: Settings, images: tuple[Path, ...], shape: tuple[int, int], out: Path) -> None:
+    """Make parity discs for IMAGES of one archive: any PARITY discs of the set may then be lost."""
+    _have_numpy()
+    from odarchive.parity.sets import Wish, make_set, member_of  # noqa: PLC0415
+
+    if len(images) > shape[0]:
+        raise OdarchiveError(f"a set has {shape[0]} data discs at most, these are {len(images)}; make several sets")
+    data = [(path, member_of(path)) for path in images]
+    stem = data[0][1].label[:28]
+    labels = tuple(f"{stem}_P{number}" for number in range(1, shape[1] + 1))
+    wish = Wish(shape[1], labels, (0,) * shape[1], _archive_of(images[0]), time.time_ns() // 10**9 * 10**9)
+    total, done = sum(member.size for _, member in data), 0
+    with progress.bar("parity") as tell:
+
+        def told(count: int) -> None:
+            nonlocal done
+            done += count
+            tell(done, total, "")
+
+        made = make_set(data, wish, out, told)
+    if settings.json:
+        output.document({"images": [str(path) for path in made]})
+    for path in () if settings.json else made:
+        output.line(str(path))
+
+
+def _archive_of(path: Path) -> str:
+    from odarchive.offline.disc import ImageDisc  # noqa: PLC0415
+
+    disc = ImageDisc.of_file(path)
+    try:
+        return disc.identity.archive
+    finally:
+        disc.close()
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[DISC...]")
+@click.option(
+    "--from",
+    "places",
+    required=True,
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="DIR",
+    help="Images of other copies or of the parity set, damaged ones too; may be repeated.",
+)
+@click.option("--out", type=_FOLDER, metavar="DIR", help="Where images are written; without it: staging, to be burned.")
+@common_options()
+@click.pass_obj
+def repair(settings: Settings, names: tuple[str, ...], places: tuple[Path, ...], out: Path | None) -> int:
+    """Make images of DISCs (labels; none: all that the parity set misses) right again, and queue their burn.
+
+    Another copy is taken if there is a right one, the parity set otherwise. What cannot be made again completely
+    becomes LABEL.partial.iso, and its lost files are named.
+    """
+    paths = [path for place in places for path in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    paths = [path for path in paths if path.is_file() and not path.name.startswith(".")]
+    archive = open_archive(settings.root()) if out is None or names else None
+    target = out if out is not None else archive.config.staging if archive is not None else Path()
+    target.mkdir(parents=True, exist_ok=True)
+    mended = _copies(archive, names, paths, target) if archive is not None else []
+    done = {one.label for one in mended}
+    rest = tuple(name for name in names if name not in done)
+    if rest or not names:
+        _have_numpy()
+        from odarchive.parity.sets import mend  # noqa: PLC0415
+
+        mended += mend(paths, target, rest)
+    if archive is not None and out is None:
+        _queue(archive, mended)
+    return _told(settings, mended)
+
+
+def _copies(archive: "Archive", names: tuple[str, ...], paths: list[Path], out: Path) -> "list[Mended]":
+    from odarchive.catalogue import archive as facts  # noqa: PLC0415
+    from odarchive.catalogue import discs, fixity  # noqa: PLC0415
+    from odarchive.parity.mended import Mended  # noqa: PLC0415
+    from odarchive.repair.copies import from_copy  # noqa: PLC0415
+
+    found = []
+    with archive.catalogue.read() as connection:
+        uuid = facts.facts(connection).uuid
+        wanted = [(one, discs.segment(connection, one.segment).label) for one in fixity.health(connection, names=names)]
+    for one, label in wanted if names else ():
+        path = from_copy(paths, one.segment, uuid, out / f"{label}.iso")
+        if path is not None:
+            found.append(Mended(one.label, path, right=True, lost=()))
+    return found
+
+
+def _queue(archive: "Archive", mended: "list[Mended]") -> None:
+    from odarchive.catalogue import fixity, jobs  # noqa: PLC0415
+
+    for one in mended:
+        if one.right:
+            with archive.catalogue.write() as connection:
+                segment = fixity.wants_copy(connection, one.path.stem)
+                jobs.enqueue_burns(connection, [segment], now_ns=time.time_ns())
+
+
+def _told(settings: Settings, mended: "list[Mended]") -> int:
+    if settings.json:
+        rows = [
+            {"label": one.label, "image": str(one.path), "right": one.right, "lost": list(one.lost)} for one in mended
+        ]
+        output.document({"discs": rows})
+    for one in () if settings.json else mended:
+        output.line(f"{one.label}: {'made again' if one.right else 'not complete'}, {one.path}")
+        for name in one.lost:
+            output.note(f"odarchive: lost on {one.label}: {name}")
+    broken = [one for one in mended if not one.right]
+    if broken:
+        lost = sum(len(one.lost) for one in broken)
+        raise DamageFound(
+            f"{len(broken)} discs could not be made again completely, {lost} files on them are lost: "
+            + ", ".join(name for one in broken for name in one.lost[:3])
+        )
+    if not mended:
+        output.note("nothing is missing or damaged")
+    return ExitCode.OK

@@ -1,0 +1,145 @@
+"""Repair by command: from another copy, from the parity set of real discs, from dvdisaster."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from odarchive.catalogue import discs
+from odarchive.cli import main
+from odarchive.digest import content_digest
+from odarchive.errors import OdarchiveError
+from odarchive.repair import ecc
+from tests.odarchive.librarian.shop import Shop
+
+
+def images(shop, folder):
+    folder.mkdir()
+    for disc in sorted((shop.root / "world" / "discs").glob("*.disc")):
+        with disc.open("rb") as file:
+            file.seek(16 * 2048 + 40)
+            label = file.read(32).decode().strip()
+        if disc.stat().st_size > 100_000:
+            shutil.copy(disc, folder / f"{label}.iso")
+    return sorted(folder.glob("*.iso"))
+
+
+def spoil(path, begin, size):
+    with path.open("r+b") as file:
+        file.seek(begin)
+        file.write(random.Random(1).randbytes(size))
+
+
+async def made(shop, **build):
+    shop.build(**build)
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+    return images(shop, shop.root / "images")
+
+
+async def test_lost_and_damaged_discs_come_back_from_their_set(autojump_clock, tmp_path, capsys):
+    pytest.importorskip("numpy")
+    shop = Shop(tmp_path)
+    found = await made(shop, folders=4, files=8, size=1_000_000, blanks=range(1, 9))
+    before = {path.name: path.read_bytes() for path in found}
+    out = tmp_path / "parity"
+    assert main(["parity", "--parity", "6+2", "--out", str(out), *map(str, found), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["images"]) == 2
+    found[0].unlink()
+    spoil(found[1], 3_000_000, 200_000)
+    for path in out.glob("*.iso"):
+        shutil.copy(path, shop.root / "images")
+    common = ["repair", "--from", str(shop.root / "images"), "--out", str(tmp_path / "mended")]
+    assert main(common) == 0
+    for path in found[:2]:
+        assert (tmp_path / "mended" / path.name).read_bytes() == before[path.name]
+    found[2].unlink()
+    capsys.readouterr()
+    assert main([*common[:-1], str(tmp_path / "again")]) == 5
+    told = capsys.readouterr().err
+    assert "lost on" in told
+    assert "DATA/photos/" in told
+    assert sorted(path.name for path in (tmp_path / "again").glob("*.partial.iso"))
+    for name, argument in (("parity", "0+4"), ("parity", "200+100"), ("parity", "x")):
+        assert main([name, "--parity", argument, "--out", str(out), str(found[3])]) == 2
+
+
+async def test_another_copy_is_taken_and_burned_again(autojump_clock, tmp_path):
+    shop = Shop(tmp_path, copies=2)
+    found = await made(shop, files=6)
+    assert [path.stem for path in found] == ["SHOP_0001", "SHOP_0001_2"]
+    archive = ["-a", str(shop.root / "archive")]
+    spoil(found[0], 700_000, 10)
+    with shop.archive.catalogue.write() as connection:
+        connection.exec_driver_sql("UPDATE disc SET state = 'suspect', note = 'test' WHERE label = 'SHOP_0001'")
+    assert main([*archive, "repair", "SHOP_0001", "--from", str(shop.root / "images")]) == 0
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+    with shop.archive.catalogue.read() as connection:
+        copies = discs.copies_of(connection, discs.segment_by_label(connection, "SHOP_0001").id)
+    assert len(copies) == 2
+    assert shop.violations() == []
+
+
+async def test_a_damaged_copy_is_not_taken(autojump_clock, tmp_path):
+    shop = Shop(tmp_path)
+    found = await made(shop, files=6)
+    spoil(found[0], 700_000, 10)
+    archive = ["-a", str(shop.root / "archive")]
+    assert main([*archive, "repair", "SHOP_0001", "--from", str(found[0]), "--out", str(tmp_path / "out")]) == 5
+    assert list((tmp_path / "out").glob("*.iso")) == []
+
+
+class Program:
+    """dvdisaster's part in a test: a script in its place that does to the image what the test says."""
+
+    def __init__(self, folder: Path, monkeypatch, script: str) -> None:
+        folder.mkdir()
+        path = folder / "dvdisaster"
+        path.write_text(f"#!/bin/sh\n{script}\nexit 1\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_error_correction_is_judged_by_digest(tmp_path, monkeypatch):
+    image = tmp_path / "image.iso"
+    body = random.Random(2).randbytes(65_536)
+    image.write_bytes(body)
+    digest = content_digest(body)
+    Program(tmp_path / "good", monkeypatch, 'head -c 2048 /dev/zero >> "$2"')
+    assert ecc.augment(image, len(body), digest) == 65_536 + 2048
+    assert ecc.repair(image, len(body), digest)
+    spoil(image, 100, 4)
+    assert not ecc.repair(image, len(body), digest)
+    Program(tmp_path / "nothing", monkeypatch, ":")
+    image.write_bytes(body)
+    with pytest.raises(OdarchiveError, match="no error correction"):
+        ecc.augment(image, len(body), digest)
+    Program(tmp_path / "bad", monkeypatch, 'printf x | dd of="$2" conv=notrunc; head -c 9 /dev/zero >> "$2"')
+    with pytest.raises(OdarchiveError, match="changed the image"):
+        ecc.augment(image, len(body), digest)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OdarchiveError, match="install it"):
+        ecc.augment(image, len(body), digest)
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(shutil.which("dvdisaster") is None, reason="dvdisaster is not installed")
+def test_five_percent_of_the_sectors_in_clusters(tmp_path):
+    image = tmp_path / "image.iso"
+    chance = random.Random(4)
+    with image.open("wb") as file:
+        for _ in range(560):
+            file.write(chance.randbytes(1 << 20))
+    size = image.stat().st_size
+    with image.open("rb") as file:
+        from odarchive.digest import stream_digest
+
+        digest, _ = stream_digest(file, size)
+    augmented = ecc.augment(image, size, digest)
+    sectors = augmented // 2048
+    for _ in range(40):
+        spoil(image, chance.randrange(sectors * 799 // 800) * 2048, sectors // 800 * 2048)
+    assert ecc.repair(image, size, digest)
