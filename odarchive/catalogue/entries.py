@@ -14,6 +14,7 @@ Concurrency: one Recorder per scan, one thread. Reads see what was flushed; ever
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from operator import itemgetter
 from stat import S_ISDIR
 from typing import NamedTuple
 
@@ -34,8 +35,8 @@ COMPLETE = f"since NOT IN {INCOMPLETE}"
 CURRENT = f"({COMPLETE} AND (until IS NULL OR until IN {INCOMPLETE}))"
 """SQL condition on ``entry``: the version is what the last complete scan of its source saw."""
 
-BATCH = 4_000
-"""Rows per transaction: about 40 ms of holding the write lock."""
+BATCH = 10_000
+"""Rows per transaction: about 0.1 s of holding the write lock."""
 INO_BLOCK = 4_096
 XATTRS_KEY = 16
 """Bytes of the key of a set of extended attributes."""
@@ -82,6 +83,8 @@ _PUT = (
     " mtime_ns, ctime_ns, src_dev, src_ino)"
     " VALUES (?, ?, ?, ?, ?, coalesce(?, (SELECT id FROM content WHERE digest = ?)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_PLACE = itemgetter(0, 1)
+"""Directory and name of a row of ``_PUT``."""
 _CLOSE = "UPDATE entry SET until = ? WHERE parent = ? AND name = ? AND since = ?"
 _DROP = "DELETE FROM entry WHERE parent = ? AND name = ? AND since = ?"
 _REFRESH = "UPDATE entry SET ctime_ns = ?, src_dev = ?, src_ino = ? WHERE parent = ? AND name = ? AND since = ?"
@@ -239,11 +242,16 @@ class Recorder:
         if self._contents:
             # The id of a new row is the greatest one plus one (SQLite, INTEGER PRIMARY KEY), and the lock is ours.
             (before,) = raw.execute("SELECT coalesce(max(id), 0) FROM content").fetchone()
+            self._contents.sort()  # neighbours in the index one after the other
             raw.executemany("INSERT OR IGNORE INTO content (digest, size) VALUES (?, ?)", self._contents)
             counts = "SELECT count(*), coalesce(sum(size), 0) FROM content WHERE id > ?"
             new = raw.execute(counts, (before,)).fetchone()
+            # Known ids spare the statement a search each.
+            ids = dict(raw.execute("SELECT digest, id FROM content WHERE id > ?", (before,)))
+            self._puts = [(*row[:5], ids.get(row[6], row[5]), *row[6:]) for row in self._puts]
             raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (new[1], self.snapshot))
         raw.executemany(_DROP, self._drops)
+        self._puts.sort(key=_PLACE)  # ascending rows fill pages, and their neighbours are in memory
         raw.executemany(_PUT, self._puts)
         raw.executemany(_CLOSE, self._closes)
         raw.executemany(_REFRESH, self._refreshes)

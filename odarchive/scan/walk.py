@@ -109,7 +109,10 @@ class Walk:
                 if not self._avoided(folder, folder.device, None):
                     fresh.ask(folder)
             elif fresh is not None:
+                first = len(self._waiting)
                 fresh.take()
+                # Numbers ascend in the order of finding; to record in that order fills the database's pages.
+                self._waiting[first:] = reversed(self._waiting[first:])
                 self._tell()
 
     def _directory(self, folder: _Folder) -> None:
