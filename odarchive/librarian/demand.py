@@ -1,8 +1,8 @@
 """What readers wait for, by disc; and which disc to serve next. Pure: no clock, no device, no SQL.
 
 The policy (measured in simulation, see the decision page on recall scheduling): everything asked of a loaded disc is
-served before it leaves, in sector order; a short hold after the last read; next disc: the one whose oldest request is
-oldest. Reads outrank burns.
+served before it leaves, in sector order; a short hold after the last read, and a longest turn while others wait; next
+disc: the one whose oldest request is oldest. Reads outrank burns.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -99,6 +99,36 @@ class Demand:
                 if best is None or rank < best[:2]:
                     best = (*rank, want, extent)
         return None if best is None else best[2:]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the machine is, for estimates: seconds, bytes a second. The defaults: a desktop robot and BD-R."""
+
+    exchange: float = 75.0
+    speed: float = 18e6
+    drives: int = 1
+    """Drives in service."""
+
+
+def estimate(demand: Demand, want: Want, loaded: set[SegmentId], pace: Pace) -> float:
+    """Seconds until a want is served if nothing else is asked and nothing goes wrong.
+
+    Discs come in the order of their oldest requests, those in drives first, shared evenly by the drives.
+
+    Args:
+        demand: what is asked for, the want included.
+        want: whose end is estimated.
+        loaded: segments of the discs in drives.
+        pace: how fast the machine is.
+    """
+    wanted = {extent.segment for extent in want.missing.values()}
+    order = sorted(demand.segments().items(), key=lambda item: (item[0] not in loaded, item[1]))
+    last = max((place for place, (segment, _) in enumerate(order) if segment in wanted), default=-1)
+    due = {segment for segment, _ in order[: last + 1]}
+    sizes = sum(extent.length for one in demand for extent in one.missing.values() if extent.segment in due)
+    exchanges = len(due - loaded)
+    return (exchanges * pace.exchange + sizes / pace.speed) / max(1, min(pace.drives, len(due)))
 
 
 def choose(demand: Demand, loaded: SegmentId | None, elsewhere: set[SegmentId]) -> SegmentId | None:

@@ -38,7 +38,12 @@ class Recaller:
     """Serves the demand, one disc at a time per bay. Shared by the bays; every await leaves it consistent."""
 
     def __init__(
-        self, room: Workroom, demand: Demand, others_wait: Callable[[Bay], bool], stuck: Callable[[int], str]
+        self,
+        room: Workroom,
+        demand: Demand,
+        others_wait: Callable[[Bay], bool],
+        stuck: Callable[[int], str],
+        overdue: Callable[[Bay], bool],
     ) -> None:
         """Begin with no content half brought.
 
@@ -47,7 +52,9 @@ class Recaller:
             demand: what is asked for.
             others_wait: whether another disc is asked for and this bay is the one that should fetch it.
             stuck: the drive out of service that holds the disc of a slot, in words; empty if there is none.
+            overdue: whether the disc in a bay has had its turn while others wait.
         """
+        self._overdue = overdue
         self._room = room
         self._demand = demand
         self._others_wait = others_wait
@@ -71,7 +78,7 @@ class Recaller:
         reader = SectorReader(bay.drive, disc.image_size // SECTOR)
         bay.doing(f"reading {disc.label}")
         sector = 0
-        while (wanted := self._demand.next_on(segment, disc.id, sector)) is not None:
+        while not self._overdue(bay) and (wanted := self._demand.next_on(segment, disc.id, sector)) is not None:
             want, extent = wanted
             await self._extent(bay, reader, disc, want, extent)
             sector = extent.sector + 1

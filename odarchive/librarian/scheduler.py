@@ -20,11 +20,12 @@ from odarchive.catalogue import discs, fixity, jobs, machine
 from odarchive.errors import NoSpace, OdarchiveError, OperatorNeeded
 from odarchive.librarian.bay import BURN_LIMIT, Bay
 from odarchive.librarian.burn import burn_job, sweep_staging
-from odarchive.librarian.demand import Demand, Want, choose
+from odarchive.librarian.demand import Demand, Pace, Want, choose, estimate
 from odarchive.librarian.errands import Errands
 from odarchive.librarian.inventory import Inventory
 from odarchive.librarian.recall import Recaller
 from odarchive.librarian.stock import take_stock
+from odarchive.librarian.turns import Turns
 from odarchive.librarian.verify import Order, Readers, verify_job
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, Job, JobId, JobKind, JobState, SegmentId
@@ -49,7 +50,8 @@ class Librarian:
         self._patience, self._glance = patience, glance
         self.bays = [Bay(room, drive) for drive in room.drives.values()]
         self.demand = Demand()
-        self._recaller = Recaller(room, self.demand, self._others_wait, self._stuck)
+        self._recaller = Recaller(room, self.demand, self._others_wait, self._stuck, self._overdue)
+        self._turns = Turns(room.config.deadline)
         self._targets: dict[Bay, SegmentId] = {}
         self._idle: list[Bay] = []
         self._told: dict[JobId, str] = {}
@@ -121,6 +123,12 @@ class Librarian:
         want.on_change.remove(woken.set)
         return "waiting", want.why or "waiting for its disc"
 
+    def seconds_left(self, want: Want) -> float:
+        """An estimate of how long a want still waits."""
+        loaded = {segment for bay in self.bays if (segment := self._loaded(bay)) is not None}
+        in_service = sum(not bay.activity.step.startswith("out of service") for bay in self.bays)
+        return estimate(self.demand, want, loaded, Pace(drives=in_service))
+
     async def _want(self, content: ContentId, digest: bytes, size: int) -> Want | None:
         extents = await self.room.read(discs.extents, content)
         if sum(extent.length for extent in extents) < size:
@@ -137,9 +145,12 @@ class Librarian:
         await room.jukebox.start()
         records = await room.read(machine.drives)
         for bay in self.bays:
-            if (record := records.get(int(bay.number))) is not None and record.failures:
+            record = records.get(int(bay.number))
+            if record is not None and record.failures:
                 self._ill[bay] = None
             try:
+                if record is not None and record.why:
+                    raise DriveError(record.why)  # noqa: TRY301  still out of service: it is not even looked into
                 await bay.adopt()
             except DriveError as error:  # the others go on
                 self._ill[bay] = error
@@ -178,8 +189,8 @@ class Librarian:
                 changed = self._changed
                 if (errand := self.errands.take(bay)) is not None:
                     return errand
-                loaded = self._useful(bay)
-                segment = choose(self.demand, loaded, self._elsewhere(bay))
+                loaded = None if self._overdue(bay) else self._useful(bay)
+                segment = choose(self.demand, loaded, self._elsewhere(bay) | self._served_enough(bay))
                 if segment is not None and (segment == loaded or self._mine(bay)):
                     if segment == loaded or not await self._held(bay):
                         self._targets[bay] = segment
@@ -231,6 +242,16 @@ class Librarian:
         segment, disc = self._loaded(bay), bay.disc
         wants = [] if segment is None else self.demand.on(segment)
         return None if wants and all(disc in want.bad for want in wants) else segment
+
+    def _overdue(self, bay: Bay) -> bool:
+        """Whether the disc in a bay has had its turn and somebody waits for one that no drive has."""
+        here = {self._loaded(other) for other in self.bays} | set(self._targets.values())
+        here |= self._recaller.awaited.segments()
+        return self._turns.is_over(bay, sum(segment not in here for segment in self.demand.segments()))
+
+    def _served_enough(self, bay: Bay) -> set[SegmentId]:
+        segment = self._loaded(bay)
+        return {segment} if segment is not None and self._overdue(bay) else set()
 
     def _stuck(self, slot: int) -> str:
         for bay in self.bays:
@@ -334,7 +355,8 @@ class Librarian:
         """A drive that failed again and again is left alone until a person puts it back into service."""
         room, number = self.room, int(bay.number)
         self._ill[bay] = error
-        if await room.write(machine.drive_failed, number) >= DRIVE_FAILURES:
+        known = (await room.read(machine.drives)).get(number)
+        if (known is None or not known.why) and await room.write(machine.drive_failed, number) >= DRIVE_FAILURES:
             await room.write(machine.quarantine, number, str(error))
             await room.note("quarantine", f"drive {number} failed {DRIVE_FAILURES} times in a row: {error}")
         while (record := (await room.read(machine.drives)).get(number)) is not None and record.why:

@@ -30,6 +30,15 @@ async def status_report(librarian: Librarian) -> dict[str, Any]:
             for job in open_jobs
         ],
         "waiting_readers": len(librarian.demand),
+        "wants": [
+            {
+                "content": want.content,
+                "job": want.job,
+                "seconds_left": round(librarian.seconds_left(want)),
+                "why": want.why,
+            }
+            for want in librarian.demand
+        ],
         "cache": {"files": len(room.cache), "bytes": room.cache.used, "quota": room.cache.quota},
         "discs": await room.read(discs.tally),
         "loads": await room.read(motions.loads),

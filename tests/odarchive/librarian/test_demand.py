@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odarchive.librarian.demand import Demand, choose
+from odarchive.librarian.demand import Demand, Pace, choose, estimate
+from odarchive.librarian.turns import turn
 from odarchive.model import ContentId, DiscId, Extent, JobId, SegmentId
 
 DISC = DiscId(1)
@@ -64,3 +65,22 @@ def test_an_elevator_visits_every_sector_once_with_at_most_one_turn(sectors, beg
     assert sorted(visited) == sorted(sectors)
     turns = sum(later < earlier for earlier, later in itertools.pairwise(visited))
     assert turns <= 1
+
+
+def test_the_estimate_counts_the_discs_that_come_before_and_what_is_read_of_them():
+    demand = Demand()
+    first = ask(demand, 1, (1, 5))
+    second = ask(demand, 2, (2, 5))
+    third = ask(demand, 3, (1, 50), (3, 5))
+    pace = Pace(exchange=100.0, speed=10.0)
+    assert estimate(demand, first, set(), pace) == 100 + 2
+    assert estimate(demand, second, set(), pace) == 200 + 3
+    assert estimate(demand, third, set(), pace) == 300 + 4
+    assert estimate(demand, second, {SegmentId(2)}, pace) == 1
+    assert estimate(demand, second, set(), Pace(exchange=100.0, speed=10.0, drives=2)) == 101.5
+
+
+def test_discs_that_are_waited_for_share_the_deadline():
+    for waiting in (1, 2, 3):
+        assert waiting * (turn(600.0, waiting) + 75) <= 600.0
+    assert turn(600.0, 50) == 60.0

@@ -78,7 +78,9 @@ async def test_an_opened_door_makes_discs_stale_until_their_labels_are_read(auto
             world.swap(slot(first), slot(second))
         await trio.sleep(3600)
         with shop.archive.catalogue.read() as connection:
-            said = [row.message for row in connection.execute(schema.event.select()) if row.kind in ("surprise", "looked")]
+            said = [
+                row.message for row in connection.execute(schema.event.select()) if row.kind in ("surprise", "looked")
+            ]
         assert "somebody had access" in said[0]
         assert sum("holds disc" in message for message in said) >= len(where) - 1
         moved = {s.disc: n for n, s in shop.slots().items() if s.state is SlotState.DISC}
@@ -93,7 +95,7 @@ async def test_a_drive_that_keeps_failing_is_put_aside_and_released(autojump_clo
         ill = librarian.bays[0].drive
         well = ill.medium
 
-        async def broken(timeout=60.0):  # noqa: ASYNC109
+        async def broken(timeout=60.0):
             await trio.sleep(timeout)
             raise NotReady("drive 0: not ready")
 
@@ -134,3 +136,42 @@ def test_a_cancelled_burn_can_be_tried_again(shop):
     with shop.archive.catalogue.write() as connection:
         assert jobs.cancel(connection, job.id, now_ns=1).state is JobState.CANCELLED
         assert jobs.retry(connection, job.id, now_ns=1).state is JobState.QUEUED
+
+
+async def test_a_reader_that_never_pauses_does_not_keep_out_the_others(autojump_clock, shop):
+    shop.build(folders=3, files=8, size=1_000_000)
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        await done(librarian.errands.unload(1))
+    with shop.archive.catalogue.write() as connection:
+        machine.quarantine(connection, 1, "a test")  # one drive is left
+    settings = shop.root / "archive" / "archive.toml"
+    settings.write_text(settings.read_text() + "read_ahead = 0\n[recall]\ndeadline = 200\n")
+    by_segment = {}
+    for body in shop.contents.values():
+        number = content_id(shop, body)
+        with shop.archive.catalogue.read() as connection:
+            (extent,) = discs.extents(connection, number)
+        by_segment.setdefault(extent.segment, []).append(number)
+    greedy, other = sorted(by_segment.values(), key=len, reverse=True)[:2]
+    waited = []
+    async with shop.life() as librarian, trio.open_nursery() as nursery:
+
+        async def copy_for_ever():
+            while True:
+                for content in greedy:
+                    await librarian.recall(content, 60)
+                    librarian.room.cache.drop((await librarian.room.read(discs.content, content))[0])
+                    await trio.sleep(1)  # less than the hold
+
+        async def read_once():
+            await trio.sleep(60)
+            begin = trio.current_time()
+            assert await librarian.recall(other[0], 900) == ("done", "")
+            waited.append(trio.current_time() - begin)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(copy_for_ever)
+        nursery.start_soon(read_once)
+    assert 30 < waited[0] < 200
+    assert librarian.bays[1].activity.step.startswith("out of service: a test")
