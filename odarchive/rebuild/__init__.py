@@ -1,1 +1,1 @@
-"""An archive's catalogue from nothing but its discs (or their images): ``rebuild``; what one disc proves: ``proof``."""
+"""An archive's catalogue from nothing but its discs (or their images)."""

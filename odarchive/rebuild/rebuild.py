@@ -25,8 +25,8 @@ from odarchive.model import DiscState
 from odarchive.offline import texts
 from odarchive.offline.disc import Disc, catalogue_of
 from odarchive.offline.errors import BadDisc
+from odarchive.offline.proof import prove
 from odarchive.offline.texts import DiscCatalogue
-from odarchive.rebuild.proof import prove
 
 KIND, ENTRIES = "odarchive catalogue", "odarchive entries"
 _KINDS = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "symlink": stat.S_IFLNK}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from odarchive.errors import OdarchiveError
 from odarchive.offline.disc import ImageDisc, catalogue_of
-from odarchive.rebuild.proof import prove
+from odarchive.offline.proof import prove
 
 
 def from_copy(paths: Iterable[Path], segment: int, archive: str, out: Path) -> Path | None:
