@@ -1,4 +1,4 @@
-"""What xorriso 1.5.4 and mtx 1.3.12 say about devices of a real kernel, taken from the rig: ``tests/golden/real``, what mtx says on stderr."""
+"""What xorriso 1.5.4, and mtx 1.3.12 on stderr, say about devices of a real kernel, taken from the rig."""
 
 from pathlib import Path
 
