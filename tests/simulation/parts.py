@@ -138,13 +138,19 @@ class SimDrive(FileDrive):
         return function()
 
     def _moody(self, name: str) -> bool:
-        """A mood, once fallen into, lasts some calls; a reading fails twice in a row at most (a speck of dust)."""
-        if not self._mood.get(name) and self.host.dice.strikes(name):
-            self._mood[name] = self.host.dice.random.randint(1, 2 if name == "read-error" else 4)
-        if self._mood.get(name) and self.host.dice.storm:
-            self._mood[name] -= 1
-            return True
-        return False
+        """A mood, once fallen into, lasts some calls, and the next one does not follow at once.
+
+        A reading fails twice in a row at most (a speck of dust): three failures condemn a disc, and rightly.
+        """
+        left = self._mood.get(name, 0)
+        if left == 0 and self.host.dice.strikes(name):
+            left = self.host.dice.random.randint(1, 2 if name == "read-error" else 4)
+        elif left < 0:
+            self._mood[name] = left + 1
+        if left <= 0 or not self.host.dice.storm:
+            return False
+        self._mood[name] = left - 1 if left > 1 else -4
+        return True
 
     async def _turn(self, move, tray: Tray) -> None:
         if await self.tray() is tray:

@@ -211,7 +211,7 @@ async def _calm(scene: Scene, person: Person, report: Report) -> None:
         try:
             async with scene.life() as librarian:
                 await _burn_all(scene, librarian, person)
-                await _read_all(scene, librarian)
+                await _read_all(scene, librarian, person)
         except BaseExceptionGroup as group:
             judged = group.subgroup(_Judged)
             if judged is None:
@@ -252,7 +252,15 @@ def _requeue(scene: Scene) -> None:
     scene.change(jobs.enqueue_burns, None, now_ns=scene.now_ns())
 
 
-async def _read_all(scene: Scene, librarian: Librarian) -> None:
+async def _tidy(librarian: Librarian, person: Person) -> None:
+    """What a person does who is told that a disc cannot be found or made out: empty the drives, look at the discs."""
+    for errand in librarian.errands.park():
+        with trio.move_on_after(3600):
+            await errand.ended.wait()
+    await person.help()
+
+
+async def _read_all(scene: Scene, librarian: Librarian, person: Person) -> None:
     for folder in sorted(scene.config.cache.iterdir()):
         for file in sorted(folder.iterdir()):
             file.unlink()
@@ -262,6 +270,7 @@ async def _read_all(scene: Scene, librarian: Librarian) -> None:
             if state == "done":
                 break
             scene.dice.count(f"calm recall {state}")
+            await _tidy(librarian, person)
             await trio.sleep(600)
         else:
             raise _Judged([f"content {content} cannot be read in calm weather: {why}"])
