@@ -2,8 +2,8 @@
 
 Not for what the bytes mean. Output is never sought in, so a pipe does as well as a file.
 
-Concurrency: the caller's thread reads and builds, one worker writes, another runs the hashes of large pieces; each
-does its jobs in the order given. They share bounded queues and the buffers of the ring; a buffer returns to it when it
+Concurrency: the caller's thread reads and builds, one worker writes and hashes the image, another runs the hashes of
+large pieces; each does its jobs in the order given. They share bounded queues and the buffers of the ring; a buffer returns to it when it
 is both hashed and written. So a slow burner is fed from up to 24 MiB that are ready. Progress is told in the caller's
 thread.
 """
@@ -108,8 +108,6 @@ class Sink:
         view = memoryview(buffer)[:length]
         self._write(view)
         self.hash_later(partial(hasher.update, view))
-        if self._image is not None:
-            self.hash_later(partial(self._image.update, view))
         back = partial(self._buffers.put, buffer)
         self._hasher.later(partial(self._writer.later, back, always=True), always=True)
 
@@ -140,8 +138,6 @@ class Sink:
         data = b"".join(self._parts)
         self._parts.clear()
         self._pending = 0
-        if self._image is not None:
-            self.hash_later(partial(self._image.update, data))
         self._write(data)
 
     def settle(self) -> None:
@@ -167,4 +163,6 @@ class Sink:
         while view:
             count = os.write(self._out, view) if isinstance(self._out, int) else self._out.write(view)
             view = view[len(view) if count is None else count :]
+        if self._image is not None:
+            self._image.update(data)
         self._written += len(data)
