@@ -152,17 +152,6 @@ def put_slot(
     )
 
 
-def put_outside(connection: Connection, disc: int, place: str, *, now_ns: int) -> None:
-    """Record that a disc lies in no slot, but at ``place``, in a person's words. Slots that claimed it are unknown."""
-    slots, table = schema.slot, schema.whereabouts
-    unknown = {"state": SlotState.UNKNOWN, "disc": None, "seen_ns": now_ns, "evidence": f"its disc is at {place}"}
-    connection.execute(update(slots).where(slots.c.disc == disc).values(unknown))
-    values = {"place": place, "since_ns": now_ns}
-    connection.execute(
-        upsert(table).values(disc=disc, **values).on_conflict_do_update(index_elements=["disc"], set_=values)
-    )
-
-
 def where(connection: Connection, disc: int) -> str | None:
     """The place outside of the slots where a disc was last known to be."""
     table = schema.whereabouts

@@ -218,7 +218,7 @@ async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, held: E
         if bay.home is not None:
             motions.put_slot(connection, bay.home, SlotState.UNKNOWN, number, "a burn is under way", now_ns=now_ns)
         else:
-            motions.put_outside(connection, number, f"the robot's {bay.place}", now_ns=now_ns)
+            discs.put_outside(connection, number, f"the robot's {bay.place}", now_ns=now_ns)
         return discs.get(connection, number)
 
     return _Prepared(image, size, await room.write(intend))

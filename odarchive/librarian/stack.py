@@ -7,7 +7,7 @@ reject bin; a disc in a bin is outside, with its place recorded. Which disc came
 Not for slots (``bay``), nor for what to do when the wrong disc came (``burn``, ``recall``).
 """
 
-from odarchive.catalogue import motions
+from odarchive.catalogue import discs
 from odarchive.errors import OperatorNeeded
 from odarchive.librarian.settle import Found, Kind
 from odarchive.librarian.stock import take_stock
@@ -60,7 +60,7 @@ async def put(room: Workroom, number: DriveId, found: Found) -> Element:
         raise OperatorNeeded(f"drive {number} holds {found.describe()}, and the robot has no bin for it; take it out")
     await room.jukebox.move(ports.drive(number), places[0])
     if found.disc is not None:
-        await room.write(motions.put_outside, found.disc.id, f"the robot's {places[0]}", now_ns=room.now_ns())
+        await room.write(discs.put_outside, found.disc.id, f"the robot's {places[0]}", now_ns=room.now_ns())
     return places[0]
 
 
@@ -68,7 +68,7 @@ async def inside(room: Workroom, number: DriveId, found: Found) -> None:
     """Record that the disc lies in a drive now; no slot says so for it."""
     if found.disc is not None:
         place = f"the robot's {ports.drive(number)}"
-        await room.write(motions.put_outside, found.disc.id, place, now_ns=room.now_ns())
+        await room.write(discs.put_outside, found.disc.id, place, now_ns=room.now_ns())
 
 
 async def _bins(room: Workroom, kind: ElementKind) -> list[Element]:

@@ -6,7 +6,8 @@ agree; only reading the disc back proves it.
 Rules kept: the medium is proven blank and large enough right before the start. Nothing is burnt twice on one medium.
 A running burn is finished, not killed: neither a cancel nor the death of this process ends it, only a stall does.
 
-Not yet tried on a real drive: all was seen on file-backed pseudo-drives (``stdio:``).
+Tried on file-backed pseudo-drives (``stdio:``) and on virtual burners behind Linux's own sr (``tests/rig``); never on a
+drive of metal.
 
 Concurrency: one burn a drive, held by the drive's lock across processes; burns on several drives may run at once.
 """
