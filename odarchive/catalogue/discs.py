@@ -156,7 +156,8 @@ def copies_of(connection: Connection, number: SegmentId) -> list[Disc]:
 def missing(connection: Connection) -> list[Disc]:
     """Discs that carry data (or may: attempts whose end is not known) of which nobody knows where they are."""
     states = [state.value for state in (*_READABLE, DiscState.INTENDED, DiscState.WRITTEN)]
-    outside = select(schema.whereabouts.c.disc)
+    in_drive = schema.whereabouts.c.place.like("the robot's drive %")  # it was, when that was written
+    outside = select(schema.whereabouts.c.disc).where(~in_drive)
     query = _discs().where(
         schema.disc.c.state.in_(states), schema.slot.c.number.is_(None), schema.disc.c.id.not_in(outside)
     )

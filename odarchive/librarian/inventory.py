@@ -36,6 +36,7 @@ class Inventory:
         self._epoch: str | None = None
         self._ordered: set[int] = set()
         self._looker: Bay | None = None
+        self._ended: dict[Bay, float] = {}
 
     def order(self, slots: set[int]) -> None:
         """A person wants these slots looked into, whatever is believed of them, as soon as a drive is idle."""
@@ -50,7 +51,8 @@ class Inventory:
         """The slot this idle bay should look into now, claimed; None if there is none or it should rest."""
         if self._looker not in (None, bay):
             return None
-        if not self._ordered and trio.current_time() - last_used < REST:
+        goes_on = last_used - self._ended.get(bay, -1e9) < 1.0  # its latest work was a look
+        if not self._ordered and not goes_on and trio.current_time() - last_used < REST:
             return None
         room = self._room
         missing = await room.read(discs.missing)
@@ -103,6 +105,7 @@ class Inventory:
             await self._room.note("inventory", str(problem))
         finally:
             self._looker = None
+            self._ended[bay] = trio.current_time()
         slot = (await self._room.read(discs.slots)).get(number)
         if slot is not None:
             self._seen[number] = slot.state
