@@ -101,6 +101,10 @@ class Config:
     read_ahead: int = 256_000_000
     """How many further bytes of a disc follow into the cache while it is in the drive and nobody else waits."""
 
+    prices: tuple[tuple[str, float], ...] = ()
+    """What one disc costs, by kind of medium."""
+    currency: str = "EUR"
+
     @property
     def catalogue(self) -> Path:
         """The catalogue's database file."""
@@ -121,6 +125,7 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "cache": {"bytes": int, "read_ahead": int},
     "burn": {"copies": int, "staging": str},
     "recall": {"deadline": (int, float), "hold": (int, float)},
+    "prices": {"currency": str} | dict.fromkeys(("cd", "dvd", "dvd-dl", "bd", "bd-dl", "bd-xl", "bd-xx"), (int, float)),
 }
 _STAGING = ("file", "stream")
 _DRIVE_KEYS = {"kind": str, "path": str}
@@ -158,6 +163,9 @@ def _config(root: Path, path: Path, raw: Mapping[str, Any]) -> Config:
     values |= {{"bytes": "cache_bytes"}.get(key, key): value for key, value in sections["cache"].items()}
     for key in ("staging", "cache", "socket"):
         values.setdefault(key, root / getattr(_DEFAULTS, key))
+    prices = sections["prices"]
+    values["currency"] = prices.pop("currency", _DEFAULTS.currency)
+    values["prices"] = tuple(prices.items())
     return Config(
         root=root,
         robot=RobotConfig(**sections["robot"]),

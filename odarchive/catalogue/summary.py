@@ -95,3 +95,11 @@ def segments_to_build(connection: Connection, wanted: Sequence[SegmentId] | None
         if number not in there:
             raise NotFound(f"there is no segment {number}; `odarchive info` lists them")
     return [there[number] for number in wanted]
+
+
+def discs_used(connection: Connection) -> dict[SegmentId, int]:
+    """Media that burns of each segment took, spoiled ones included."""
+    disc = schema.disc.c
+    unused = (DiscState.INTENDED, DiscState.ABANDONED)
+    query = select(disc.segment, func.count()).where(disc.state.not_in(unused)).group_by(disc.segment)
+    return {SegmentId(row[0]): row[1] for row in connection.execute(query)}

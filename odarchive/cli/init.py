@@ -62,6 +62,10 @@ driver = {driver}
 # copies = 1                   # verified discs of every segment
 # staging = "file"             # or "stream": images go straight into the burner, after their sources were read once
 
+[prices]
+# currency = "EUR"             # of what one disc costs, by kind of medium: cd, dvd, dvd-dl, bd, bd-dl, bd-xl, bd-xx
+# bd = 0.80
+
 [recall]
 # deadline = 600               # seconds a read in the mount may wait for its disc
 # hold = 2.0                   # seconds a disc stays in its drive after the last read while others wait

@@ -36,6 +36,8 @@ _PLACES = {
     "snapshots": "odarchive.cli.snapshots:snapshots",
     "diff": "odarchive.cli.diff:diff",
     "history": "odarchive.cli.history:history",
+    "copies": "odarchive.cli.copies:copies",
+    "cost": "odarchive.cli.cost:cost",
     "forget": "odarchive.cli.forget:forget",
     "prune": "odarchive.cli.prune:prune",
     "robot": "odarchive.cli.robot:robot",
