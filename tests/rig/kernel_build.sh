@@ -1,13 +1,15 @@
 #!/bin/bash
-# Debian's own kernel and a root file system of busybox with the drivers of optical discs, for kernel_mounts.py.
+# Debian's own kernel and root file systems of busybox with drivers: of optical discs, for kernel_mounts.py
+# (kernel_init), and of SCSI targets beside, for juke.py (juke_init).
 # Nothing is installed on this system. Run again, it does nothing.
 #   needs: apt, dpkg, busybox (static), cpio, gzip, python3
-#   out:   the folder named by the first argument: vmlinux, initrd.gz
+#   out:   the folder named by the first argument: vmlinux, initrd.gz, juke.gz
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 cd "$1"
-[ -f initrd.gz ] && [ initrd.gz -nt "$here/kernel_init" ] && [ initrd.gz -nt "$here/kernel_build.sh" ] && exit 0
+fresh() { [ -f "$1" ] && [ "$1" -nt "$here/$2" ] && [ "$1" -nt "$here/kernel_build.sh" ]; }
+fresh initrd.gz kernel_init && fresh juke.gz juke_init && exit 0
 package=${RIG_KERNEL:-$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[^ ]*\)$/\1/p' | head -1)}
 [ -n "$package" ] || { echo "no linux-image package is known: run apt-get update" >&2; exit 2; }
 version=${package#linux-image-}
@@ -32,16 +34,26 @@ sys.exit("there is no xz-packed kernel in the package")
 PYTHON
 modules=lib/modules/$version
 busybox depmod -b "$PWD/unpacked" "$version"
-mkdir -p root/{bin,dev,proc,sys,mnt,run,tmp}
-cp "$(command -v busybox)" root/bin/busybox
-for module in virtio_pci virtio_scsi virtio_console sr_mod sd_mod isofs udf nls_utf8 crc32c_generic; do
-	# a module's file, then those it needs
-	grep -E "(^|/)${module//[-_]/[-_]}\.ko[^:]*:" "unpacked/$modules/modules.dep" | tr -d : | tr ' ' '\n'
-done | sort -u | while read -r file; do
-	install -D "unpacked/$modules/$file" "root/$modules/$file"
-done
-cp "unpacked/$modules"/modules.{order,builtin} "root/$modules/" 2>/dev/null || true
-busybox depmod -b "$PWD/root" "$version"
-install "$here/kernel_init" root/init
-(cd root && find . -print0 | cpio -0 -o -H newc --quiet) | gzip -1 >initrd.gz
+# root_of OUT INIT MODULE...: a root file system with busybox, an init and modules
+root_of() {
+	local out=$1 init=$2 module file
+	shift 2
+	rm -rf root
+	mkdir -p root/{bin,dev,proc,sys,mnt,run,tmp}
+	cp "$(command -v busybox)" root/bin/busybox
+	for module; do
+		# a module's file, then those it needs
+		grep -E "(^|/)${module//[-_]/[-_]}\.ko[^:]*:" "unpacked/$modules/modules.dep" | tr -d : | tr ' ' '\n'
+	done | sort -u | while read -r file; do
+		install -D "unpacked/$modules/$file" "root/$modules/$file"
+	done
+	cp "unpacked/$modules"/modules.{order,builtin} "root/$modules/" 2>/dev/null || true
+	busybox depmod -b "$PWD/root" "$version"
+	install "$here/$init" root/init
+	(cd root && find . -print0 | cpio -0 -o -H newc --quiet) | gzip -1 >"$out.new"
+	mv "$out.new" "$out"
+}
+discs="virtio_pci virtio_scsi virtio_console sr_mod sd_mod isofs udf nls_utf8 crc32c_generic"
+root_of initrd.gz kernel_init $discs
+root_of juke.gz juke_init $discs 9p 9pnet_virtio overlay configfs uio target_core_mod target_core_user tcm_loop sg ch fuse
 rm -rf unpacked root
