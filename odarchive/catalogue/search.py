@@ -1,8 +1,8 @@
 """Finding names in millions: words through the full-text index, patterns through the words they contain.
 
-``holiday beach`` (words): the path holds all of them, and the name all or one that is not in thousands of names. ``IMG_*.jpg`` (a pattern): the whole
-name matches; with a slash in it the whole path. Capitals and accents do not matter. A word is a run of letters and
-digits; ``*`` finds parts of words.
+``holiday beach`` (words): the path holds all of them, and the name all, or one that is not in thousands of names.
+``IMG_*.jpg`` (a pattern): the whole name matches; with a slash in it the whole path. Capitals and accents do not
+matter. A word is a run of letters and digits; ``*`` finds parts of words.
 
 A pattern without any whole word or beginning of one (``*ach*``) is compared with every name: a second per million.
 """
