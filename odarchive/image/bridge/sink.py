@@ -3,9 +3,9 @@
 Not for what the bytes mean. Output is never sought in, so a pipe does as well as a file.
 
 Concurrency: the caller's thread reads and builds, one worker writes and hashes the image, another runs the hashes of
-large pieces; each does its jobs in the order given. They share bounded queues and the buffers of the ring; a buffer returns to it when it
-is both hashed and written. So a slow burner is fed from up to 24 MiB that are ready. Progress is told in the caller's
-thread.
+large pieces; each does its jobs in the order given. They share bounded queues and the buffers of the ring; a buffer
+returns to it when it is both hashed and written. So a slow burner is fed from up to 24 MiB that are ready. Progress is
+told in the caller's thread.
 """
 
 import os
