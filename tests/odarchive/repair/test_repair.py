@@ -123,23 +123,3 @@ def test_error_correction_is_judged_by_digest(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OdarchiveError, match="install it"):
         ecc.augment(image, len(body), digest)
-
-
-@pytest.mark.e2e
-@pytest.mark.skipif(shutil.which("dvdisaster") is None, reason="dvdisaster is not installed")
-def test_five_percent_of_the_sectors_in_clusters(tmp_path):
-    image = tmp_path / "image.iso"
-    chance = random.Random(4)
-    with image.open("wb") as file:
-        for _ in range(400):  # dvdisaster fills it up to a CD: a redundancy of about 75 %
-            file.write(chance.randbytes(1 << 20))
-    size = image.stat().st_size
-    with image.open("rb") as file:
-        from odarchive.digest import stream_digest
-
-        digest, _ = stream_digest(file, size)
-    augmented = ecc.augment(image, size, digest)
-    sectors = augmented // 2048
-    for _ in range(40):
-        spoil(image, chance.randrange(sectors * 799 // 800) * 2048, sectors // 800 * 2048)
-    assert ecc.repair(image, size, digest)
