@@ -21,14 +21,21 @@ REVISION = "0005"
 """The migration this program's schema corresponds to; the last one under ``migrations/versions``."""
 
 
+UDF_SYMLINKS, YES = "udf_symlinks", "yes"
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is fixed when an archive is made. ``copies``: verified discs wanted of every segment."""
+    """What is fixed when an archive is made.
+
+    ``copies``: verified discs wanted of every segment. ``udf_symlinks``: discs show symlinks in UDF too.
+    """
 
     uuid: str
     label_prefix: str
     created_ns: int
     copies: int = 1
+    udf_symlinks: bool = False
 
 
 def create(path: Path, facts: Facts) -> Catalogue:
@@ -117,6 +124,7 @@ def _facts_of(connection: Connection) -> Facts:
         label_prefix=values["label_prefix"],
         created_ns=int(values["created_ns"]),
         copies=int(values["copies"]),
+        udf_symlinks=values.get(UDF_SYMLINKS) == YES,
     )
 
 
@@ -130,6 +138,8 @@ def set_copies(connection: Connection, copies: int) -> None:
 
 def _begin(connection: Connection, facts: Facts) -> None:
     rows = {name: str(getattr(facts, name)) for name in ("uuid", "label_prefix", "created_ns", "copies")}
+    if facts.udf_symlinks:
+        rows[UDF_SYMLINKS] = YES
     connection.execute(insert(schema.archive), [{"key": key, "value": value} for key, value in rows.items()])
     connection.execute(insert(schema.counter).values(name="ino", value=ROOT_INO + 1))
     root = {"parent": 0, "name": b"", "since": 0, "ino": ROOT_INO, "mode": S_IFDIR | 0o755, "nlink": 2, "size": 0}

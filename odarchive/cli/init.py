@@ -82,6 +82,7 @@ class NewArchive:
     """Further keys of ``[robot]``."""
     drives: tuple[tuple[str, str], ...]
     label: str
+    udf_symlinks: bool = False
 
 
 @click.command()
@@ -94,14 +95,23 @@ class NewArchive:
 @click.option("--slots", type=click.IntRange(1), metavar="N", help="manual: numbered places on the shelf.")
 @click.option("--drive", "drives", multiple=True, metavar="KIND:PATH", help="A drive, such as sr:/dev/sr0; repeat.")
 @click.option("--label", default="ODA", show_default=True, help="How the labels of all discs begin.")
+@click.option("--udf-symlinks", is_flag=True, help="Discs show symlinks in UDF too; 7-Zip then refuses to open them.")
 @common_options()
 @click.pass_obj
 def init(
-    settings: Settings, /, directory: Path | None, driver: str, drives: tuple[str, ...], label: str, **robot: str | int
+    settings: Settings,
+    /,
+    directory: Path | None,
+    driver: str,
+    drives: tuple[str, ...],
+    label: str,
+    *,
+    udf_symlinks: bool,
+    **robot: str | int,
 ) -> None:
     """Make a new archive in DIRECTORY (or in the folder that --archive names)."""
     root = (directory or settings.root()).absolute()
-    identity = create(NewArchive(root, driver, _robot(driver, robot), tuple(map(_drive, drives)), label))
+    identity = create(NewArchive(root, driver, _robot(driver, robot), tuple(map(_drive, drives)), label, udf_symlinks))
     if settings.json:
         output.document({"archive": str(root), "uuid": identity})
         return
@@ -153,7 +163,7 @@ def create(new: NewArchive) -> str:
         new.root.mkdir(parents=True, exist_ok=True)
         if path.exists():
             raise OdarchiveError(f"{new.root} is an archive already; nothing was changed")
-        facts = archive.Facts(uuid=str(uuid.uuid4()), label_prefix=new.label, created_ns=time.time_ns())
+        facts = archive.Facts(str(uuid.uuid4()), new.label, time.time_ns(), udf_symlinks=new.udf_symlinks)
         facts = archive.create_or_resume(new.root / "catalogue.db", facts)
         _write_whole(path, _toml(new))
     except OSError as error:

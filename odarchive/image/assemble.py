@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from odarchive.image.bridge import Reason, View
 from odarchive.image.bridge.rock_ridge import target_survives
 from odarchive.image.bridge.stamps import in_iso_range, in_old_linux_range, in_udf_range
+from odarchive.image.bridge.udf_nodes import path_components
 from odarchive.image.names import disc_names, part_name, why_mapped
 from odarchive.image.ondisc import DATA, Entry
 from odarchive.image.spec import Attributes, Directory, DiscPath, Symlink
@@ -49,7 +50,9 @@ class Assembly:
     entries: list[Entry] = field(default_factory=list)
 
 
-def assemble(directories: Sequence[Node], files: Sequence[FileNode], links: Sequence[Node]) -> Assembly:
+def assemble(
+    directories: Sequence[Node], files: Sequence[FileNode], links: Sequence[Node], *, udf_symlinks: bool = False
+) -> Assembly:
     """Give everything its place. ``directories`` holds the parents of everything."""
     result = Assembly()
     leaves: dict[SourcePath, list[FileNode]] = {}
@@ -71,11 +74,11 @@ def assemble(directories: Sequence[Node], files: Sequence[FileNode], links: Sequ
                 waiting.append((node.path, below))
             else:
                 result.symlinks.append(Symlink(below, node.target, node.attributes))
-                result.entries.append(_entry(node, "symlink", place=below))
+                result.entries.append(_entry(node, "symlink", place=below, udf_symlinks=udf_symlinks))
     result.entries += [_file_entry(file, result) for file in files]
     result.directories.sort(key=lambda directory: directory.path)
     result.symlinks.sort(key=lambda link: link.path)
-    result.entries.sort(key=lambda entry: entry.path.split(b"/"))
+    result.entries.sort(key=lambda entry: entry.path.replace(b"/", b"\0"))
     return result
 
 
@@ -115,7 +118,7 @@ def _file_entry(file: FileNode, result: Assembly) -> Entry:
     return replace(_entry(file.node, "file"), size=file.size, digest=file.digest, parts=parts)
 
 
-def _entry(node: Node, kind: str, *, place: DiscPath = ()) -> Entry:
+def _entry(node: Node, kind: str, *, place: DiscPath = (), udf_symlinks: bool = False) -> Entry:
     about = node.attributes
     return Entry(
         path=b"/".join(node.path),
@@ -127,22 +130,25 @@ def _entry(node: Node, kind: str, *, place: DiscPath = ()) -> Entry:
         ino=node.ino,
         target=node.target,
         place=place,
-        differs=tuple(_differences(node)),
+        differs=tuple(_differences(node, udf_symlinks=udf_symlinks)),
     )
 
 
-def _differences(node: Node) -> Iterator[str]:
+def _differences(node: Node, *, udf_symlinks: bool) -> Iterator[str]:
     """What a file system on the disc does not show of a name as it is, and why."""
     why = why_mapped(node.path[-1])
     if why is not None:
         yield f"{View.UDF}:{why}"
         yield f"{View.ROCK_RIDGE}:{why}"
-    if node.target is not None:
+    shown = node.target is None or (udf_symlinks and path_components(node.target) is not None)
+    if not shown:
         yield f"{View.UDF}:{Reason.SYMLINK}"
-        if not target_survives(node.target):
-            yield f"{View.ROCK_RIDGE}:{Reason.TARGET}"
+    if node.target is not None and not target_survives(node.target):
+        yield f"{View.ROCK_RIDGE}:{Reason.TARGET}"
+        if shown:
+            yield f"{View.UDF}:{Reason.TARGET}"
     seconds = node.attributes.mtime_ns // 10**9
-    if not in_udf_range(seconds) and node.target is None:
+    if not in_udf_range(seconds) and shown:
         yield f"{View.UDF}:{Reason.TIME}"
     if not in_old_linux_range(seconds):
         yield f"{View.ROCK_RIDGE}:{Reason.TIME_IN_LINUX if in_iso_range(seconds) else Reason.TIME}"

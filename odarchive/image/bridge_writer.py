@@ -72,7 +72,7 @@ class BridgeImage:
             return late[place[node]].render(self._digests(written))
 
         try:
-            written = emit(self._layout, lambda number: files[number].open(), out, options, rendered)
+            written = emit(self._layout, self._tree.open, out, options, rendered)
         except SourceError as error:
             raise SourceFailed(self._number(error.path), str(error)) from error
         assert written.image_digest is not None  # noqa: S101  it was asked for

@@ -20,6 +20,7 @@ from odarchive.image.bridge.names import (
 LONGEST_STORED = ROCK_RIDGE_BYTES
 """Bytes of the longest name on a disc."""
 
+_ESCAPED = bytes([*range(32), *b'"\\', 127])
 _LONGEST_IDENTIFIER = UDF_BYTES + 1
 
 
@@ -57,8 +58,8 @@ def identifier_size(name: bytes) -> int:
 
 def readable_size(name: bytes) -> int:
     """Upper bound of the bytes of its disc name in UTF-8 when each character may be escaped (JSON, SHA256SUMS)."""
-    if name.isascii() and name.isalnum():
-        return len(name)
+    if name.isascii() and name.translate(None, _ESCAPED) == name:
+        return len(name) + (200 if len(name) > LONGEST_STORED else 0)
     text = name.decode("utf-8", "surrogateescape")
     size = sum(
         6 if ord(c) < 32 or ord(c) == 127 else 2 if c in '"\\' else len(c.encode("utf-8", "replace")) for c in text

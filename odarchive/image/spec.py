@@ -10,8 +10,9 @@ from typing import NamedTuple
 from odarchive.image.identity import DiscIdentity
 
 DiscPath = tuple[str, ...]
-Opener = Callable[[], int | Iterable[bytes]]
-"""Gives the bytes of a file: a descriptor at the first one, closed by the writer, or the bytes in pieces."""
+Opener = Callable[[int], int | Iterable[bytes]]
+"""Gives the bytes of a file, by its number in `ImageTree.files`: a descriptor at the first one, closed by the writer,
+or the bytes in pieces."""
 
 
 class Digests(NamedTuple):
@@ -57,7 +58,6 @@ class File:
 
     inodes: tuple[Inode, ...]
     size: int
-    open: Opener
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ class ImageTree:
     volume: VolumeInfo
     directories: tuple[Directory, ...]
     files: tuple[File, ...]
+    open: Opener
     late: tuple[Late, ...] = ()
     symlinks: tuple[Symlink, ...] = ()
     least_size: int = 0

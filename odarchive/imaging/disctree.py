@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from odarchive.catalogue.archive import UDF_SYMLINKS, YES
 from odarchive.catalogue.plans import Piece
 from odarchive.image import ondisc
 from odarchive.image.assemble import Assembly, FileNode, assemble
@@ -85,21 +86,27 @@ class DiscTree:
         gone = set(lost)
         nodes, links = list(selection.file_nodes(gone)), selection.links()
         parents = selection.directory_nodes([*(file.node for file in nodes), *links])
-        assembly = assemble(parents, nodes, links)
+        udf_symlinks = selection.facts.get(UDF_SYMLINKS) == YES
+        assembly = assemble(parents, nodes, links, udf_symlinks=udf_symlinks)
         pieces = [piece for piece in selection.pieces if piece.content not in gone]
         self._sources = sorted(
             (self._source(piece, assembly) for piece in pieces), key=lambda source: source.placed.paths[0]
         )
         self._expected = _Expected()
-        data = [self._data_file(number, source) for number, source in enumerate(self._sources)]
+        data = [File(source.inodes, source.piece.length) for source in self._sources]
         self._data_files = len(data)
-        files = (*data, *_empty_files(nodes, assembly), *self._texts(assembly))
+        empty, texts = _empty_files(nodes, assembly), list(self._texts(assembly))
+        self._texts_from = len(data) + len(empty)
+        self._pieces = [pieces for _, _, pieces in texts]
+        own = [File((Inode((path,), self._own),), size) for path, size, _ in texts]
+        files = (*data, *empty, *own)
         label = wish.label or selection.segment.label
         identity = DiscIdentity(selection.facts["uuid"], wish.disc, label)
         tree = ImageTree(
-            VolumeInfo(identity, selection.segment.created_ns),
+            VolumeInfo(identity, selection.segment.created_ns, udf_symlinks),
             self._directories(assembly),
             files,
+            self._open,
             self._late(files),
             tuple(assembly.symlinks),
             wish.least_size,
@@ -157,25 +164,23 @@ class DiscTree:
         )
         return _Source(piece, placed, inodes)
 
-    def _data_file(self, number: int, source: _Source) -> File:
-        piece = source.piece
-        opener = self._selection.opener(piece.content)
-        whole = source.placed.start is None
-
-        def opened() -> int | Iterable[bytes]:
-            expected = self._expected
-            try:
-                if not whole:
-                    expected.digests[number] = self._selection.range_digest(piece)
-                descriptor = opener()
-            except Unreadable as error:
-                expected.failed[piece.content] = str(error)
-                return zeros(piece.length)
-            if whole and not self._wish.lenient:
-                return descriptor
-            return Ranged(descriptor, piece.start, piece.length, self._wish.lenient)
-
-        return File(source.inodes, piece.length, opened)
+    def _open(self, number: int) -> int | Iterable[bytes]:
+        """The bytes of a file of the tree."""
+        if number >= self._data_files:
+            own = number - self._texts_from
+            return self._pieces[own]() if own >= 0 else ()
+        piece, expected = self._sources[number].piece, self._expected
+        whole = self._sources[number].placed.start is None
+        try:
+            if not whole:
+                expected.digests[number] = self._selection.range_digest(piece)
+            descriptor = self._selection.open(piece.content)
+        except Unreadable as error:
+            expected.failed[piece.content] = str(error)
+            return zeros(piece.length)
+        if whole and not self._wish.lenient:
+            return descriptor
+        return Ranged(descriptor, piece.start, piece.length, self._wish.lenient)
 
     def _directories(self, assembly: Assembly) -> tuple[Directory, ...]:
         own = Attributes(0o555, 0, 0, self._selection.segment.created_ns)
@@ -183,7 +188,8 @@ class DiscTree:
 
     # The disc's own texts.
 
-    def _texts(self, assembly: Assembly) -> Iterator[File]:
+    def _texts(self, assembly: Assembly) -> Iterator[tuple[DiscPath, int, Callable[[], Iterable[bytes]]]]:
+        """The texts that are known before anything is read: path, size and bytes."""
         segment, archive, extra = self._selection.segment, self._selection.facts["uuid"], self._wish.extra
         readme = ondisc.readme(
             label=segment.label,
@@ -199,16 +205,12 @@ class DiscTree:
             disc=self._wish.disc,
             created_ns=segment.created_ns,
         )
-        yield self._text((ondisc.README,), readme)
-        yield self._text((ondisc.RESTORE,), ondisc.restore_script())
-        yield self._text((ondisc.DISC_INFO,), info)
-        yield self._text((ondisc.SET, ondisc.ENTRIES), ondisc.entries_text(assembly.entries))
+        yield _text((ondisc.README,), readme)
+        yield _text((ondisc.RESTORE,), ondisc.restore_script())
+        yield _text((ondisc.DISC_INFO,), info)
+        yield _text((ondisc.SET, ondisc.ENTRIES), ondisc.entries_text(assembly.entries))
         if extra is not None:
-            inode = Inode(((ondisc.SET, ondisc.SET_CATALOGUE),), self._own)
-            yield File((inode,), extra.size, extra.pieces)
-
-    def _text(self, path: DiscPath, text: bytes) -> File:
-        return File((Inode((path,), self._own),), len(text), lambda: (text,))
+            yield (ondisc.SET, ondisc.SET_CATALOGUE), extra.size, extra.pieces
 
     def _late(self, files: tuple[File, ...]) -> tuple[Late, Late]:
         """catalogue.json and SHA256SUMS, whose sizes do not depend on sectors and digests."""
@@ -253,10 +255,14 @@ class DiscTree:
         }
 
 
+def _text(path: DiscPath, text: bytes) -> tuple[DiscPath, int, Callable[[], Iterable[bytes]]]:
+    return path, len(text), lambda: (text,)
+
+
 def _empty_files(nodes: Iterable[FileNode], assembly: Assembly) -> list[File]:
     empty = sorted((node.node for node in nodes if node.size == 0), key=lambda node: node.path)
     inodes = _inodes((node.ino, assembly.files[node.path, 0], node.attributes) for node in empty)
-    return [File((inode,), 0, tuple) for inode in inodes]
+    return [File((inode,), 0) for inode in inodes]
 
 
 def _inodes(names: Iterable[tuple[int, DiscPath, Attributes]]) -> tuple[Inode, ...]:

@@ -5,7 +5,7 @@ them are gone by now (the file was moved), the first of its present names takes 
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from stat import S_IMODE, S_ISDIR, S_ISLNK
 
@@ -18,8 +18,6 @@ from odarchive.image.assemble import FileNode, Node, SourcePath
 from odarchive.image.sources import Expected, Unreadable, open_first, range_digest
 from odarchive.image.spec import Attributes
 from odarchive.model import ROOT_INO, ContentId, Ino
-
-Opener = Callable[[], int]
 
 
 @dataclass(slots=True)
@@ -50,14 +48,19 @@ class Selection:
         """The source's name and what is below it."""
         return (*self.paths[name.parent], name.name)
 
-    def opener(self, content: ContentId) -> Opener:
-        """Opens the first of its names that still is what was scanned; raises Unreadable if none is."""
-        candidates = []
+    def open(self, content: ContentId) -> int:
+        """A descriptor of the first of its names that still is what was scanned.
+
+        Raises:
+            Unreadable: none is.
+        """
+        return open_first(self._candidates(content))
+
+    def _candidates(self, content: ContentId) -> Iterator[tuple[bytes, bytes, Expected]]:
         for name in self.names.get(content, []):
             source, below = self._origin(self.path(name))
             if source in self.sources and below:
-                candidates.append((self.sources[source], below, Expected(name.size, name.mtime_ns)))
-        return lambda: open_first(candidates)
+                yield self.sources[source], below, Expected(name.size, name.mtime_ns)
 
     def _origin(self, path: SourcePath) -> tuple[bytes, bytes]:
         """The source a path is of, the innermost one, and what is below it."""
@@ -71,7 +74,7 @@ class Selection:
         lost: dict[ContentId, str] = {}
         for content in dict.fromkeys(piece.content for piece in self.pieces):
             try:
-                os.close(self.opener(content)())
+                os.close(self.open(content))
             except Unreadable as error:
                 lost[content] = str(error)
         return lost
@@ -103,7 +106,7 @@ class Selection:
         """
         if (piece.start, piece.length) == (0, piece.size):
             return piece.digest
-        descriptor = self.opener(piece.content)()
+        descriptor = self.open(piece.content)
         try:
             return range_digest(descriptor, piece.start, piece.length, piece.size, piece.digest)
         finally:

@@ -90,28 +90,31 @@ def _tree(of: DiscSet, number: int, checks: Checks, payload: Path | None, tail: 
         label=member.label, segment=member.segment, archive=of.archive, disc=NO_DISC, created_ns=of.created_ns
     )
 
-    def file(path: DiscPath, size: int, data: bytes | None) -> File:
-        def opened() -> int | Iterable[bytes]:
-            if data is not None:
-                return (data,)
-            assert payload is not None  # noqa: S101  only images that are written are opened
-            return os.open(payload, os.O_RDONLY | os.O_CLOEXEC)  # the writer closes it
-
-        return File((Inode((path,), own),), size, opened)
-
     table = checks.tobytes()
+    readme = _readme(of, member.label)
+    texts = {0: readme, 1: info, 2: head, 3: table, 5: table, 6: copy}
+
+    def opened(number: int) -> int | Iterable[bytes]:
+        if number in texts:
+            return (texts[number],)
+        assert payload is not None  # noqa: S101  only images that are written are opened
+        return os.open(payload, os.O_RDONLY | os.O_CLOEXEC)  # the writer closes it
+
+    def file(path: DiscPath, size: int) -> File:
+        return File((Inode((path,), own),), size)
+
     files = (
-        file((ondisc.README,), len(_readme(of, member.label)), _readme(of, member.label)),
-        file((ondisc.DISC_INFO,), len(info), info),
-        file((FOLDER, SET), len(head), head),
-        file((FOLDER, CHECKS), len(table), table),
-        file((FOLDER, PAYLOAD), of.layout.length * of.layout.block, None),
-        file((FOLDER, CHECKS_COPY), len(table), table),
-        file((FOLDER, SET_COPY), len(copy), copy),
+        file((ondisc.README,), len(readme)),
+        file((ondisc.DISC_INFO,), len(info)),
+        file((FOLDER, SET), len(head)),
+        file((FOLDER, CHECKS), len(table)),
+        file((FOLDER, PAYLOAD), of.layout.length * of.layout.block),
+        file((FOLDER, CHECKS_COPY), len(table)),
+        file((FOLDER, SET_COPY), len(copy)),
     )
     identity = DiscIdentity(of.archive, NO_DISC, member.label)
     volume = VolumeInfo(identity, of.created_ns)
-    return ImageTree(volume, (Directory((FOLDER,), Attributes(0o555, 0, 0, of.created_ns)),), files)
+    return ImageTree(volume, (Directory((FOLDER,), Attributes(0o555, 0, 0, of.created_ns)),), files, opened)
 
 
 def of_longest(of: DiscSet) -> bytes:

@@ -8,7 +8,6 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
-from functools import partial
 
 from odarchive.image.bridge import ROOT, Content, Identity, Meta, Options, Tree, VolumeInfo, emit, layout
 from odarchive.image.bridge_writer import BridgeWriter
@@ -64,21 +63,22 @@ def by_bridge(folder: str, out: int, manner: str) -> None:
     emit(plan, opener, out, Options(NoHash if manner == "none" else hashlib.sha256))
 
 
-def opened(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-
 def by_port(folder: str, out: int) -> None:
-    directories, files = [], []
+    directories, files, paths = [], [], []
     about = Attributes(0o644, 0, 0, 0)
     for at, folders, names in os.walk(folder):
         place = tuple(os.path.relpath(at, folder).split("/")) if at != folder else ()
         directories += [Directory((*place, name), about) for name in folders]
         for name in sorted(names):
             path = os.path.join(at, name)
-            files.append(File((Inode(((*place, name),), about),), os.stat(path).st_size, partial(opened, path)))
+            files.append(File((Inode(((*place, name),), about),), os.stat(path).st_size))
+            paths.append(path)
+
+    def opened(number: int) -> int:
+        return os.open(paths[number], os.O_RDONLY | os.O_CLOEXEC)
+
     volume = Volume(DiscIdentity(NO_DISC, NO_DISC, "BENCH"), 0)
-    BridgeWriter().prepare(ImageTree(volume, tuple(directories), tuple(files))).write(out)
+    BridgeWriter().prepare(ImageTree(volume, tuple(directories), tuple(files), opened)).write(out)
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ PEAK = [
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n"
     "sys.exit(code)",
 ]
-"""Runs a program and tells its peak of memory; itself small, as a child begins with its parent's peak."""
+"""Runs a program and tells its peak of memory; itself small, as a child begins with its parent's peak, here 10 MiB."""
 NOWHERE = Path(os.devnull)
 
 pytestmark = [

@@ -35,7 +35,8 @@ def image(tmp, files):
     tree = ImageTree(
         VolumeInfo(DiscIdentity(ARCHIVE, DISC, "D"), 0),
         (Directory(("SET",), OWN),),
-        tuple(File((Inode((p,), OWN),), len(b), lambda b=b: (b,)) for p, b in everything.items()),
+        tuple(File((Inode((p,), OWN),), len(b)) for p, b in everything.items()),
+        lambda number: (list(everything.values())[number],),
     )
     path = tmp / "image.iso"
     with path.open("wb") as file:
