@@ -17,7 +17,7 @@ from odarchive.catalogue.database import Catalogue
 from odarchive.errors import DamageFound, NoArchive, OdarchiveError
 from odarchive.model import ROOT_INO
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration this program's schema corresponds to; the last one under ``migrations/versions``."""
 
 

@@ -188,6 +188,10 @@ def _contents(raw: sqlite3.Connection, theirs: sqlite3.Connection, shift: _Shift
         "INSERT OR IGNORE INTO holes VALUES (?, ?)",
         ((shift.contents[row[0]], row[1]) for row in theirs.execute("SELECT content, data FROM holes")),
     )
+    raw.executemany(
+        "INSERT OR IGNORE INTO chunks VALUES (?, ?, ?, ?)",
+        ((shift.contents[row[0]], *row[1:]) for row in theirs.execute("SELECT * FROM chunks")),
+    )
     discs: dict[int, int] = {}
     for number, *row in theirs.execute("SELECT id, label, origin, imported_ns FROM foreign_disc").fetchall():
         discs[number] = (

@@ -15,6 +15,7 @@ from sqlalchemy import Column, Connection, Integer, LargeBinary, Table
 from odarchive.catalogue import schema, words
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.publish import publish
+from odarchive.chunks import CHUNK
 from odarchive.errors import DamageFound
 from odarchive.model import DiscState
 
@@ -36,6 +37,8 @@ class Piece:
     start: int
     length: int
     sector: int
+    chunks: bytes = b""
+    """Chunk digests, if the disc has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,15 @@ def _put_segment(raw: sqlite3.Connection, seen: SeenDisc, pieces: Sequence[Piece
     )
     raw.executemany(
         "INSERT OR IGNORE INTO content (digest, size) VALUES (?, ?)", ((piece.digest, piece.size) for piece in pieces)
+    )
+    raw.executemany(
+        "INSERT OR IGNORE INTO chunks (content, start, length, digests) SELECT id, ?, ?, ? FROM content"
+        " WHERE digest = ? AND size = ?",
+        (
+            (piece.start, piece.length, piece.chunks, piece.digest, piece.size)
+            for piece in pieces
+            if piece.chunks and (piece.start, piece.length) != (0, min(piece.size, CHUNK))
+        ),
     )
     there = set(
         raw.execute(

@@ -258,6 +258,23 @@ piece = Table(
     comment="ranges of contents placed on segments",
 )
 
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("content", BigId, ForeignKey("content.id"), primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False, comment="offset of the range in the content"),
+    Column("length", BigInteger, primary_key=True, autoincrement=False, comment="bytes of the range"),
+    Column(
+        "digests",
+        LargeBinary,
+        nullable=False,
+        comment="first 16 bytes of the BLAKE3 of each MiB of the range, joined (`odarchive.chunks`)",
+    ),
+    sqlite_with_rowid=False,
+    comment="what checks a part of a content alone; made with the first image that carries it, so older ones have "
+    "none, and neither have contents of at most 1 MiB",
+)
+
 disc = Table(
     "disc",
     metadata,
@@ -403,6 +420,7 @@ counter = Table(
 __all__ = [
     "WORDS",
     "archive",
+    "chunks",
     "content",
     "content_alias",
     "counter",

@@ -1,15 +1,18 @@
 """The ImageWriter of odarchive: trees of ``spec`` through the bridge writer.
 
-BLAKE3 and SHA-256 of each file and BLAKE3 of the image are taken in the one pass that writes. Deterministic: the same
-tree and sources give the same bytes, into a file as into a pipe. Not for deciding what is on a disc.
+BLAKE3 and SHA-256 of each file, its chunk digests and BLAKE3 of the image are taken in the one pass that writes.
+Deterministic: the same tree and sources give the same bytes, into a file as into a pipe. Not for deciding what is on a
+disc.
 """
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from blake3 import blake3
 
+from odarchive.chunks import ChunkedBlake3
 from odarchive.image.bridge import (
     ROOT,
     BridgeError,
@@ -65,18 +68,19 @@ class BridgeImage:
     def write(self, out: int | ByteWriter, progress: Progress | None = None) -> "BridgeWritten":
         """See the port."""
         files, late = self._tree.files, self._tree.late
-        options = Options(_TwoDigests, blake3, self._told(progress))
+        chunks: dict[bytes, bytes] = {}
+        options = Options(partial(_Digests, chunks), blake3, self._told(progress))
         place = {node: number for number, node in enumerate(self._nodes[len(files) :])}
 
         def rendered(node: NodeId, written: Written[int]) -> Iterable[bytes]:
-            return late[place[node]].render(self._digests(written))
+            return late[place[node]].render(self._digests(written, chunks))
 
         try:
             written = emit(self._layout, self._tree.open, out, options, rendered)
         except SourceError as error:
             raise SourceFailed(self._number(error.path), str(error)) from error
         assert written.image_digest is not None  # noqa: S101  it was asked for
-        return BridgeWritten(written.image_digest, self._digests(written))
+        return BridgeWritten(written.image_digest, self._digests(written, chunks))
 
     def _told(self, progress: Progress | None) -> Callable[[int], None] | None:
         if progress is None:
@@ -84,10 +88,11 @@ class BridgeImage:
         size = self.size
         return lambda done: progress(done, size)
 
-    def _digests(self, written: Written[int]) -> DigestsOf:
+    def _digests(self, written: Written[int], chunks: Mapping[bytes, bytes]) -> DigestsOf:
         def of(number: int) -> Digests:
             both = written.digest(NodeId(self._nodes[number]))
-            return Digests(both[:_BLAKE3_SIZE], both[_BLAKE3_SIZE:])
+            whole = both[:_BLAKE3_SIZE]
+            return Digests(whole, both[_BLAKE3_SIZE:], chunks.get(whole, b""))
 
         return of
 
@@ -155,11 +160,11 @@ def _meta(about: Attributes) -> Meta:
     return Meta(about.mode, about.uid, about.gid, about.mtime_ns)
 
 
-class _TwoDigests:
-    """A hasher of both digests at once."""
+class _Digests:
+    """A hasher of both digests at once, and of chunks, which it hands over by the whole BLAKE3 in the end."""
 
-    def __init__(self, data: bytes = b"", /) -> None:
-        self._blake3, self._sha256 = blake3(data), hashlib.sha256(data)
+    def __init__(self, chunks: dict[bytes, bytes], data: bytes = b"", /) -> None:
+        self._blake3, self._sha256, self._chunks = ChunkedBlake3(data), hashlib.sha256(data), chunks
 
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
         """Take more bytes."""
@@ -168,4 +173,7 @@ class _TwoDigests:
 
     def digest(self) -> bytes:
         """BLAKE3, then SHA-256."""
-        return self._blake3.digest() + self._sha256.digest()
+        whole = self._blake3.digest()
+        if chunks := self._blake3.chunks():
+            self._chunks[whole] = chunks
+        return whole + self._sha256.digest()

@@ -8,6 +8,7 @@ an eighth may be lost; a long name is continued in another sector). On top come 
 
 from dataclasses import dataclass
 
+from odarchive.chunks import CHUNK_DIGEST, digests_size
 from odarchive.image.bridge.sectors import BLOCK_SECTORS, FILE_SET_BLOCKS, PARTITION, TAIL_ANCHORS
 from odarchive.image.names import LONGEST_STORED, identifier_size, readable_size
 from odarchive.model import SECTOR
@@ -25,6 +26,7 @@ _ISO_CHUNK = 0xFFFFF800
 
 _CATALOGUE_NAME = 32
 _CATALOGUE_CONTENT, _CATALOGUE_PART = 350, 160
+_CATALOGUE_CHUNKS = 40
 _SUM_LINE = 70
 _ENTRY_LINE = 340
 """Fixed bytes of a line in catalogue.json (per name, per content), SHA256SUMS and the entry list."""
@@ -86,7 +88,8 @@ def _record(name: int) -> int:
 
 def content_cost(size: int) -> int:
     """Bytes of a file, or of a part of one, beside its data and its names."""
-    return SECTOR + _CATALOGUE_CONTENT + _CATALOGUE_PART + (size // _ISO_CHUNK) * _record(_INLINE_NAME)
+    chunks = _CATALOGUE_CHUNKS + 2 * (digests_size(size) or CHUNK_DIGEST)
+    return SECTOR + _CATALOGUE_CONTENT + _CATALOGUE_PART + chunks + (size // _ISO_CHUNK) * _record(_INLINE_NAME)
 
 
 def directory_cost(parent: PathCost, name: bytes) -> int:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from odarchive.image.spec import DiscPath
 
@@ -45,6 +45,13 @@ class Placed:
     start: int | None
     length: int
     paths: tuple[DiscPath, ...]
+
+
+class Read(NamedTuple):
+    """What reading brought of a content or a part of one, in hexadecimal: SHA-256, and chunk digests if it has any."""
+
+    sha256: str
+    chunks: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,40 +89,46 @@ def pad_json(value: Mapping[str, Any], size: int) -> bytes:
 
 
 def catalogue_json(
-    header: Mapping[str, Any], placed: Sequence[Placed], sectors: Sequence[int], sha256: Callable[[int], str]
+    header: Mapping[str, Any], placed: Sequence[Placed], sectors: Sequence[int], read: Callable[[int], Read]
 ) -> Iterator[bytes]:
-    """The disc's ``catalogue.json`` in pieces; sectors and SHA-256 by the place in ``placed``."""
+    """The disc's ``catalogue.json`` in pieces; sectors and digests by the place in ``placed``."""
     value = {**header, "version": FORMAT_VERSION, "digest": "blake3", "iso_path_root": f"/{DATA}", "files": {}}
     head, tail = json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False).split('"files": {}')
     yield f'{head}"files": {{'.encode()
     order = sorted(range(len(placed)), key=lambda place: (placed[place].digest, placed[place].start or 0))
     mark = "\n"
     for digest, places in itertools.groupby(order, key=lambda place: placed[place].digest):
-        found = [(placed[place], sectors[place], sha256(place)) for place in places]
+        found = [(placed[place], sectors[place], read(place)) for place in places]
         yield f'{mark}        "{digest.hex()}": {_record(found)}'.encode()
         mark = ",\n"
     end = "\n    " if order else ""
     yield f"{end}}}{tail}\n".encode()
 
 
-def _record(found: Sequence[tuple[Placed, int, str]]) -> str:
+def _record(found: Sequence[tuple[Placed, int, Read]]) -> str:
     """One content: whole, or the parts of it that are here."""
     first = found[0][0]
     mtime = f'"mtime": "{stamp_text(first.mtime_ns)}"'
     size = f'"size": {first.size}'
     if first.start is None:
-        return _object([_filenames(first, 12), mtime, *_where(*found[0][1:]), size], 8)
+        _, sector, read = found[0]
+        return _object([*_chunks(read), _filenames(first, 12), mtime, *_where(sector, read), size], 8)
     parts = ",\n".join(itertools.starmap(_part, found))
     return _object([mtime, f'"parts": [\n{parts}\n            ]', size], 8)
 
 
-def _part(part: Placed, sector: int, sha256: str) -> str:
-    fields = [_filenames(part, 20), f'"length": {part.length}', *_where(sector, sha256), f'"start": {part.start}']
+def _part(part: Placed, sector: int, read: Read) -> str:
+    names, length = _filenames(part, 20), f'"length": {part.length}'
+    fields = [*_chunks(read), names, length, *_where(sector, read), f'"start": {part.start}']
     return 16 * " " + _object(fields, 16)
 
 
-def _where(sector: int, sha256: str) -> tuple[str, str]:
-    return f'"sector": {sector:{_SECTOR_WIDTH}}', f'"sha256": "{sha256}"'
+def _where(sector: int, read: Read) -> tuple[str, str]:
+    return f'"sector": {sector:{_SECTOR_WIDTH}}', f'"sha256": "{read.sha256}"'
+
+
+def _chunks(read: Read) -> tuple[str, ...]:
+    return (f'"chunks": "{read.chunks}"',) if read.chunks else ()
 
 
 def _filenames(placed: Placed, indent: int) -> str:

@@ -20,6 +20,8 @@ class Digests(NamedTuple):
 
     blake3: bytes
     sha256: bytes
+    chunks: bytes = b""
+    """Its chunk digests (`odarchive.chunks`), joined; none if it is one chunk."""
 
 
 DigestsOf = Callable[[int], Digests]

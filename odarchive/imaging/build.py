@@ -65,7 +65,7 @@ def build_image(
             file.truncate(0)
             _check_space(selection.segment, tree.prepared.size, out_dir)
             written, failed = tree.write(file.fileno(), progress)
-            return Outcome(written.digest, failed)
+            return Outcome(written.digest, failed, tree.chunks(written))
 
         found = made(catalogue, selection, DiscWish(extra), writer or BridgeWriter(), write)
         os.fsync(file.fileno())

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from odarchive.catalogue.archive import UDF_SYMLINKS, YES
+from odarchive.catalogue.grids import PartKey
 from odarchive.catalogue.plans import Piece
+from odarchive.chunks import CHUNK_DIGEST, digests_size
 from odarchive.image import ondisc
 from odarchive.image.assemble import Assembly, FileNode, assemble
 from odarchive.image.bridge.sink import ByteWriter
@@ -19,6 +21,7 @@ from odarchive.image.ondisc import NO_SHA256, Placed
 from odarchive.image.sources import Ranged, Unreadable, zeros
 from odarchive.image.spec import (
     Attributes,
+    Digests,
     DigestsOf,
     Directory,
     DiscPath,
@@ -117,6 +120,15 @@ class DiscTree:
         """First sector by (content, start)."""
         keys = ((source.piece.content, source.piece.start) for source in self._sources)
         return dict(zip(keys, self.prepared.sectors[: self._data_files], strict=True))
+
+    def chunks(self, written: WrittenImage) -> dict[PartKey, bytes]:
+        """The chunk digests of what was written, those of whole contents of one chunk aside."""
+        found = {}
+        for number, source in enumerate(self._sources):
+            piece = source.piece
+            if digests := _chunks(written.digests(number), source.placed):
+                found[piece.content, piece.start, piece.length] = digests
+        return found
 
     def write(
         self, out: int | ByteWriter, progress: Progress | None = None
@@ -227,21 +239,30 @@ class DiscTree:
 
         def rendered_catalogue(digests: DigestsOf) -> Iterator[bytes]:
             sectors = self.prepared.sectors
-            return self._catalogue(sectors, lambda number: digests(number).sha256.hex())
+            return self._catalogue(sectors, digests)
 
         def rendered_sums(digests: DigestsOf) -> Iterator[bytes]:
             return (ondisc.sums_line(path, digests(number).sha256.hex()) for path, number in summed)
 
-        size = sum(map(len, self._catalogue([0] * len(self._sources), lambda _: NO_SHA256)))
+        size = sum(map(len, self._catalogue([0] * len(self._sources), self._no_digests)))
         sums_size = sum(len(ondisc.sums_line(path, NO_SHA256)) for path, _ in summed)
         return (
             Late(catalogue, self._own, size, rendered_catalogue),
             Late((ondisc.SUMS,), self._own, sums_size, rendered_sums),
         )
 
-    def _catalogue(self, sectors: Sequence[int], sha256: Callable[[int], str]) -> Iterator[bytes]:
+    def _catalogue(self, sectors: Sequence[int], digests: DigestsOf) -> Iterator[bytes]:
         placed = [source.placed for source in self._sources]
-        return ondisc.catalogue_json(self._header(), placed, sectors, sha256)
+
+        def read(number: int) -> ondisc.Read:
+            found = digests(number)
+            return ondisc.Read(found.sha256.hex(), _chunks(found, placed[number]).hex())
+
+        return ondisc.catalogue_json(self._header(), placed, sectors, read)
+
+    def _no_digests(self, number: int) -> Digests:
+        """As long as the real ones."""
+        return Digests(bytes(32), bytes(32), bytes(digests_size(self._sources[number].piece.length)))
 
     def _header(self) -> dict[str, Any]:
         segment = self._selection.segment
@@ -253,6 +274,11 @@ class DiscTree:
             "job_name": segment.label,
             "segment_size": segment.capacity,
         }
+
+
+def _chunks(digests: Digests, placed: Placed) -> bytes:
+    """The chunk digests of a file; a part of a content has one even if it is one chunk."""
+    return digests.chunks or (b"" if placed.start is None else digests.blake3[:CHUNK_DIGEST])
 
 
 def _text(path: DiscPath, text: bytes) -> tuple[DiscPath, int, Callable[[], Iterable[bytes]]]:

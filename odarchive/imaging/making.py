@@ -16,8 +16,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from odarchive.catalogue import plans
+from odarchive.catalogue import grids, plans
 from odarchive.catalogue.database import Catalogue
+from odarchive.catalogue.grids import PartKey
 from odarchive.digest import BLOCK
 from odarchive.errors import NoSpace, NotFound, OdarchiveError, SourceMissing, TryLater
 from odarchive.image.bridge_writer import BridgeWriter
@@ -48,6 +49,8 @@ class Outcome:
 
     digest: bytes
     failed: Mapping[ContentId, str]
+    chunks: Mapping[PartKey, bytes]
+    """Digests of chunks (`DiscTree.chunks`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Made:
     tree: DiscTree
     digest: bytes
     lost: Mapping[ContentId, str]
+    chunks: Mapping[PartKey, bytes]
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -124,7 +128,7 @@ def made(
             wish = replace(wish, lenient=True)  # the next pass finds all others that fail as well
             continue
         if not outcome.failed:
-            return Made(selection, tree, outcome.digest, lost)
+            return Made(selection, tree, outcome.digest, lost, outcome.chunks)
         lost |= outcome.failed
     number = selection.segment.id
     with catalogue.write() as connection:
@@ -170,6 +174,7 @@ def record(connection: Connection, found: Made, *, copy: bool = False) -> None:
     number = found.selection.segment.id
     _buildable(connection, number, copy=copy)
     size, sectors = found.tree.prepared.size, found.tree.sectors()
+    grids.put(connection, found.chunks)
     if not _is_on_disc(connection, number):
         plans.leave_out(connection, number, found.lost)
         plans.imaged(connection, number, size=size, digest=found.digest, sectors=sectors)

@@ -58,7 +58,7 @@ def stream_image(
 
         def write(tree: DiscTree) -> Outcome:
             written, failed = tree.write(_Nowhere())
-            return Outcome(written.digest, failed)
+            return Outcome(written.digest, failed, tree.chunks(written))
 
         found = made(catalogue, selection, DiscWish(extra, disc, label), BridgeWriter(), write)
         with catalogue.write() as connection:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from odarchive.chunks import CHUNK, CHUNK_DIGEST
 from odarchive.digest import DIGEST_SIZE
 from odarchive.image.identity import DiscIdentity
 from odarchive.offline.errors import BadDisc
@@ -39,6 +40,8 @@ class OnDisc:
     """Of the range."""
     paths: tuple[str, ...]
     """From the root of the disc, without leading slash."""
+    chunks: bytes
+    """Chunk digests of the range, joined; empty if the disc has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,22 @@ def _contents(name: str, record: Mapping[str, Any]) -> Iterator[OnDisc]:
             raise BadDisc("catalogue.json: a part lies outside its content")
         names = _object(found.get("filenames"), "filenames")
         paths = tuple(path.removeprefix("/") for path in names)
-        yield OnDisc(bytes.fromhex(name), size, start, length, _number(found, "sector"), digest(found, "sha256"), paths)
+        chunks = _chunks(found, length)
+        sector, sha256 = _number(found, "sector"), digest(found, "sha256")
+        yield OnDisc(bytes.fromhex(name), size, start, length, sector, sha256, paths, chunks)
+
+
+def _chunks(record: Mapping[str, Any], length: int) -> bytes:
+    """The chunk digests of a range, if there are any; discs made before there were, have none."""
+    text = record.get("chunks", "")
+    if text == "":
+        return b""
+    if not isinstance(text, str) or len(text) != 2 * (-(-length // CHUNK)) * CHUNK_DIGEST:
+        raise BadDisc("catalogue.json: chunks are of another length than what they are of")
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise BadDisc("catalogue.json: chunks are no digests") from None
 
 
 def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -210,7 +210,7 @@ def _disc(connection: Connection, disc: Disc, catalogue: DiscCatalogue, notes: l
         state=state,
         note=note,
     )
-    pieces = [Piece(c.digest, c.size, c.start, c.length, c.sector) for c in catalogue.contents]
+    pieces = [Piece(c.digest, c.size, c.start, c.length, c.sector, c.chunks) for c in catalogue.contents]
     rebuilding.put_disc(connection, seen, pieces, now_ns=now_ns)
 
 

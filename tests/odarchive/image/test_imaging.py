@@ -13,7 +13,8 @@ from planted import ARCHIVE, plant, rows
 from pycdlib import PyCdlib
 from sqlalchemy import insert, update
 
-from odarchive.catalogue import schema
+from odarchive.catalogue import grids, schema
+from odarchive.chunks import CHUNK, chunk_digest
 from odarchive.errors import BurnFailed, Locked, NoSpace, NotFound, OdarchiveError, SourceMissing, TryLater
 from odarchive.image.identity import DiscIdentity
 from odarchive.image.stamp import stamp
@@ -44,6 +45,25 @@ def check_extents(catalogue, built):
         assert hashers[row.id].digest() == row.digest
 
 
+def check_chunks(catalogue, built):
+    """Every content of several chunks has a grid, and every chunk of it is on the images where it should be."""
+    by_label = {image.path.stem: image for image in built}
+    labels = {row.id: row.label for row in rows(catalogue, schema.segment)}
+    pieces = rows(catalogue, schema.piece, schema.piece.c.content, schema.piece.c.start)
+    checked = 0
+    for content in rows(catalogue, schema.content):
+        with catalogue.read() as connection:
+            grid = grids.grid(connection, content.id, content.size)
+        assert (grid is None) == (content.size <= CHUNK)
+        for chunk in grid or ():
+            piece = next(p for p in pieces if p.content == content.id and p.start <= chunk.start < p.start + p.length)
+            with by_label[labels[piece.segment]].path.open("rb") as file:
+                file.seek(piece.sector * SECTOR + chunk.start - piece.start)
+                assert chunk_digest(file.read(chunk.length)) == chunk.digest
+            checked += 1
+    return checked
+
+
 def unpack(image, folder):
     subprocess.run(["7z", "x", "-y", "-tudf", f"-o{folder}", image.path], check=True, capture_output=True)
     return folder
@@ -57,6 +77,7 @@ def test_a_hostile_tree_comes_back_from_its_discs_alone(catalogue, source, tmp_p
     assert len(built) > 2
     assert all(image.left_out == () for image in built)
     check_extents(catalogue, built)
+    assert check_chunks(catalogue, built) >= 3
     discs = [unpack(image, tmp_path / image.path.stem) for image in built]
     for disc in discs:
         checked = subprocess.run(["sha256sum", "-c", "--quiet", "--strict", "SHA256SUMS"], cwd=disc, check=False)

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import sqlite3
 
 import pytest
 import trio
@@ -51,6 +52,13 @@ def view(path):
     return found
 
 
+def chunks(path):
+    """Every chunk digest there is, by the content's digest."""
+    with sqlite3.connect(path) as raw:
+        rows = raw.execute("SELECT digest, start, length, digests FROM chunks JOIN content ON content.id = content")
+        return sorted(rows.fetchall())
+
+
 def images(shop, folder):
     folder.mkdir()
     for number, disc in enumerate(sorted((shop.root / "world" / "discs").glob("*.disc"))):
@@ -73,15 +81,16 @@ async def burned(shop, **build):
 async def test_the_same_names_and_digests_and_the_archive_works_again(autojump_clock, shop, tmp_path, capsys):
     await burned(shop, folders=3, files=8, size=1_000_000)
     database = shop.root / "archive" / "catalogue.db"
-    before = view(database)
+    before, before_chunks = view(database), chunks(database)
     assert len(before) > 30
+    assert sum(length for _, _, length, _ in before_chunks) == 13_000_000, "the one content of several chunks"
     found = images(shop, tmp_path / "images")
     assert main(["-a", str(shop.root / "archive"), "rebuild-catalog", "--from-discs", str(tmp_path / "images")]) == 3
     for path in database.parent.glob("catalogue.db*"):
         path.unlink()
     code = main(["-a", str(shop.root / "archive"), "rebuild-catalog", "--from-discs", str(tmp_path / "images")])
     assert (code, capsys.readouterr().err.count("\n")) == (0, 1)
-    assert view(database) == before
+    assert (view(database), chunks(database)) == (before, before_chunks)
     assert check(open_catalogue(database)) == []
     assert shop.tally() == {"verified": len(found)}
     async with shop.life() as librarian:
