@@ -10,10 +10,20 @@ mkdir -p "$1"
 cd "$1"
 fresh() { [ -f "$1" ] && [ "$1" -nt "$here/$2" ] && [ "$1" -nt "$here/kernel_build.sh" ]; }
 fresh initrd.gz kernel_init && fresh juke.gz juke_init && exit 0
-package=${RIG_KERNEL:-$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[^ ]*\)$/\1/p' | head -1)}
-[ -n "$package" ] || { echo "no linux-image package is known: run apt-get update" >&2; exit 2; }
+newest() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[^ ]*\)$/\1/p' | head -1; }
+have() { ls "${package}"_*.deb >/dev/null 2>&1; }
+bring() { apt-get download -q "$package" 2>&1 | grep -v unsandboxed >&2 || true; }
+# Lists of packages may be absent, or name a kernel that the mirror has replaced since: read anew, once.
+package=${RIG_KERNEL:-$(newest)}
+[ -n "$package" ] && { have || bring; }
+if [ -z "$package" ] || ! have; then
+	if [ "$(id -u)" = 0 ]; then apt-get update -q=2 >&2 || true; else sudo -n apt-get update -q=2 >&2 || true; fi
+	package=${RIG_KERNEL:-$(newest)}
+	[ -n "$package" ] || { echo "no package linux-image-amd64 is known to apt, even after apt-get update" >&2; exit 2; }
+	have || bring
+	have || { echo "$package cannot be downloaded (apt-get download $package)" >&2; exit 2; }
+fi
 version=${package#linux-image-}
-ls "${package}"_*.deb >/dev/null 2>&1 || apt-get download -q "$package" 2>&1 | grep -v unsandboxed >&2 || true
 rm -rf unpacked root
 dpkg -x "${package}"_*.deb unpacked
 # The uncompressed kernel: QEMU starts it through its PVH note without the slow unpacking.
