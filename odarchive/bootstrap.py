@@ -100,7 +100,9 @@ def _only_one(path: Path) -> Iterator[None]:
 
 async def _serve(config: Config, catalogue: Catalogue) -> None:
     from odarchive.librarian.scheduler import Librarian  # noqa: PLC0415  it imports the robot
+    from odarchive.service.hooks import hooks  # noqa: PLC0415
     from odarchive.service.http import serve_http  # noqa: PLC0415  the extra `service` is needed here alone
+    from odarchive.service.notices import tell  # noqa: PLC0415
 
     with trio.CancelScope() as scope:
         # The room is the outer one: arm and drives come to rest, shielded, before the line to the robot is closed.
@@ -116,6 +118,8 @@ async def _serve(config: Config, catalogue: Catalogue) -> None:
                 ) from error
             await nursery.start(serve_http, librarian, config.socket)
             nursery.start_soon(_tell_systemd, librarian)
+            if ways := hooks(config.root, config.notify):
+                nursery.start_soon(tell, librarian, ways)
             log.info("librarian ready on %s", config.socket)
             await trio.sleep_forever()
 
@@ -155,6 +159,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
         NoSpace: the cache cannot be made.
     """
     from robot.burners.xorriso import XorrisoBurner  # noqa: PLC0415  commands without a robot need none of it
+    from robot.changers.people import Board  # noqa: PLC0415
     from robot.jukebox import Jukebox  # noqa: PLC0415
 
     database = Threads(1)
@@ -167,7 +172,8 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
     locks = config.root / "run"
     locks.mkdir(exist_ok=True)
     captions: dict[Element, str] = {}
-    changer = open_changer(config, drives, captions)
+    board = Board()
+    changer = open_changer(config, drives, captions, board)
     try:
         journal = CatalogueJournal(catalogue, database, time.time_ns)
         with catalogue.read() as connection:
@@ -182,6 +188,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
             cache=cache,
             database=database,
             captions=captions,
+            board=board,
         )
     finally:
         with trio.move_on_after(5, shield=True):

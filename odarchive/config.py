@@ -81,6 +81,24 @@ class DriveConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """How a person is told what needs him; nothing set: not at all. Each cause is told once."""
+
+    command: tuple[str, ...] = ()
+    """A program and its arguments; the message comes on its standard input."""
+    webhook: str = ""
+    """An address that gets the message by POST, as JSON."""
+    mail_to: str = ""
+    mail_from: str = ""
+    smtp: str = "localhost:25"
+    smtp_user: str = ""
+    """Then the connection is encrypted, and ``smtp_password_file`` holds the password."""
+    smtp_password_file: str = ""
+    after: float = 60.0
+    """Seconds that something must last before it is told: what passes by itself is no news."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that is set for one archive. Sizes in bytes, times in seconds."""
 
@@ -100,6 +118,10 @@ class Config:
     """How long a disc stays in its drive after the last read while others wait."""
     read_ahead: int = 256_000_000
     """How many further bytes of a disc follow into the cache while it is in the drive and nobody else waits."""
+
+    notify: NotifyConfig = NotifyConfig()
+    web: str = ""
+    """Address and port of loopback where the status page is, such as ``127.0.0.1:8610``; empty: on the socket alone."""
 
     prices: tuple[tuple[str, float], ...] = ()
     """What one disc costs, by kind of medium."""
@@ -125,8 +147,18 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "cache": {"bytes": int, "read_ahead": int},
     "burn": {"copies": int, "staging": str},
     "recall": {"deadline": (int, float), "hold": (int, float)},
+    "web": {"listen": str},
+    "notify": {
+        "command": list,
+        **dict.fromkeys(
+            ("webhook", "mail_to", "mail_from", "smtp", "smtp_user", "smtp_password_file"),
+            str,
+        ),
+        "after": (int, float),
+    },
     "prices": {"currency": str} | dict.fromkeys(("cd", "dvd", "dvd-dl", "bd", "bd-dl", "bd-xl", "bd-xx"), (int, float)),
 }
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _STAGING = ("file", "stream")
 _DRIVE_KEYS = {"kind": str, "path": str}
 
@@ -169,9 +201,36 @@ def _config(root: Path, path: Path, raw: Mapping[str, Any]) -> Config:
     return Config(
         root=root,
         robot=RobotConfig(**sections["robot"]),
+        notify=_notify(path, NotifyConfig(**sections["notify"])),
+        web=_loopback(path, sections["web"].get("listen", "")),
         drives=tuple(DriveConfig(**_section(path, "drive", drive, _DRIVE_KEYS)) for drive in drives),
         **values,
     )
+
+
+def _loopback(path: Path, listen: str) -> str:
+    """``[web] listen``, checked: the page is for this machine; others come through a proxy or a tunnel."""
+    host, _, port = listen.rpartition(":")
+    if listen and not (host in LOOPBACK and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ConfigError(
+            f'{path}: [web] listen = {listen!r}: write an address of loopback and a port, such as "127.0.0.1:8610"'
+        )
+    return listen
+
+
+def _notify(path: Path, told: NotifyConfig) -> NotifyConfig:
+    if told.webhook and not told.webhook.startswith(("http://", "https://")):
+        raise ConfigError(f"{path}: [notify] webhook = {told.webhook!r}: it must begin with https:// or http://")
+    for key in ("mail_to", "mail_from"):
+        address = getattr(told, key)
+        if address and not ("@" in address and address.isascii() and address.isprintable() and " " not in address):
+            raise ConfigError(f"{path}: [notify] {key} = {address!r} is no address")
+    if bool(told.smtp_user) != bool(told.smtp_password_file):
+        raise ConfigError(f"{path}: [notify] smtp_user and smtp_password_file belong together")
+    host, _, port = told.smtp.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ConfigError(f'{path}: [notify] smtp = {told.smtp!r}: write host and port, such as "localhost:25"')
+    return told
 
 
 def _streamed(path: Path, burn: dict[str, Any]) -> bool:

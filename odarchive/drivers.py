@@ -9,11 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from odarchive.config import DRIVERS, FILE_NAME, Config, DriveConfig, RobotConfig
 from odarchive.errors import ConfigError, RobotTrouble
 from robot.errors import RobotError
 from robot.ports import ByteStream, Changer, Drive, DriveId, Element, ElementKind
+
+if TYPE_CHECKING:
+    from robot.changers.manual import Person
+    from robot.changers.people import Board
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Around:
     drives: Mapping[DriveId, Drive]
     captions: Mapping[Element, str]
     """Which disc lies at a place, or should come from it, in words."""
+    board: "Board | None"
+    """Where a person who is the robot is asked beside his terminal."""
 
 
 Builder = Callable[[Config, Around], Changer]
@@ -53,7 +60,10 @@ def _drive(config: Config, number: DriveId, drive: DriveConfig) -> Drive:
 
 
 def open_changer(
-    config: Config, drives: Mapping[DriveId, Drive], captions: Mapping[Element, str] | None = None
+    config: Config,
+    drives: Mapping[DriveId, Drive],
+    captions: Mapping[Element, str] | None = None,
+    board: "Board | None" = None,
 ) -> Changer:
     """The driver that ``[robot]`` names, with its line open.
 
@@ -61,6 +71,7 @@ def open_changer(
         config: of the archive.
         drives: of the robot.
         captions: which disc lies at a place, or should come from it, in words; read by a person who is the robot.
+        board: where that person is asked too; with it, he needs no terminal.
 
     Raises:
         ConfigError: there is no such driver, or a key it needs is not set.
@@ -76,7 +87,7 @@ def open_changer(
         if not getattr(config.robot, key):
             raise _wrong(config, f"[robot] {key} is not set; driver {name!r} needs it")
     try:
-        return BUILDERS[name](config, Around(drives, {} if captions is None else captions))
+        return BUILDERS[name](config, Around(drives, {} if captions is None else captions, board))
     except RobotError as error:
         raise RobotTrouble(f"the robot ({address(config.robot)}) cannot be reached: {error}") from error
 
@@ -126,12 +137,13 @@ def _script(config: Config, around: Around) -> Changer:
 
 
 def _manual(config: Config, around: Around) -> Changer:
-    from robot.changers.manual import ManualChanger, TerminalPerson  # noqa: PLC0415
+    from robot.changers.manual import ManualChanger  # noqa: PLC0415
+    from robot.changers.people import Several  # noqa: PLC0415
 
     robot = config.robot
-    terminal = _serial(robot, _ODJP) if robot.port else _own_terminal(config)
+    terminal = _person_at_terminal(config, needed=around.board is None)
     return ManualChanger(
-        TerminalPerson(terminal),
+        Several([way for way in (terminal, around.board) if way is not None]),
         slots=robot.slots,
         drives=len(around.drives),
         mailslots=robot.mailslots,
@@ -140,18 +152,24 @@ def _manual(config: Config, around: Around) -> Changer:
     )
 
 
-def _own_terminal(config: Config) -> ByteStream:
+def _person_at_terminal(config: Config, *, needed: bool) -> "Person | None":
+    """The terminal of ``[robot] port``, else the one of this process; None if there is none and none is needed."""
+    from robot.changers.manual import TerminalPerson  # noqa: PLC0415
     from robot.transport import DescriptorStream  # noqa: PLC0415
 
+    if config.robot.port:
+        return TerminalPerson(_serial(config.robot, _ODJP))
     try:
         descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
+        if not needed:
+            return None
         raise _wrong(
             config,
             f"driver 'manual' asks on the terminal, and there is none ({error.strerror}); "
             "start `odarchive serve` in a terminal, or set [robot] port to one",
         ) from error
-    return DescriptorStream(descriptor, "the terminal")
+    return TerminalPerson(DescriptorStream(descriptor, "the terminal"))
 
 
 def _generic(config: Config, around: Around) -> Changer:

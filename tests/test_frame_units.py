@@ -22,7 +22,9 @@ def _analyze(*words):
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.glob("*.service")))
+@pytest.mark.parametrize(
+    "unit", sorted(path.name for kind in ("service", "socket") for path in UNITS.glob(f"*.{kind}"))
+)
 def test_units_verify(unit):
     done = _analyze("verify", str(UNITS / unit))
     assert done.returncode == 0, done.stderr

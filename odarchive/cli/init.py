@@ -69,6 +69,18 @@ driver = {driver}
 [recall]
 # deadline = 600               # seconds a read in the mount may wait for its disc
 # hold = 2.0                   # seconds a disc stays in its drive after the last read while others wait
+
+[web]
+# listen = "127.0.0.1:8610"    # the status page for a browser of this machine; `odarchive web` tells its address
+
+[notify]
+# What needs a person is told in each of these ways, once; try them: odarchive notify --test
+# command = ["/usr/local/bin/tell", "me"]  # a program and its arguments; the message comes on its standard input
+# webhook = "https://..."      # gets the message by POST, as JSON: {{"title": ..., "text": ...}}
+# mail_to = "me@example.org"
+# mail_from = ""               # who it is from; default: as mail_to
+# smtp = "localhost:25"        # with smtp_user and smtp_password_file the connection is encrypted
+# after = 60                   # seconds that something must last before it is told
 """
 
 

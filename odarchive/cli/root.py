@@ -26,6 +26,8 @@ _PLACES = {
     "archive": "odarchive.cli.archive:archive",
     "burn": "odarchive.cli.burn:burn",
     "serve": "odarchive.cli.serve:serve",
+    "web": "odarchive.cli.web:web",
+    "notify": "odarchive.cli.notify:notify",
     "mount": "odarchive.cli.mount:mount",
     "umount": "odarchive.cli.mount:umount",
     "recall": "odarchive.cli.cache:recall",

@@ -17,6 +17,7 @@ from odarchive.catalogue import discs
 from odarchive.catalogue.database import Catalogue, Connection
 from odarchive.config import Config
 from odarchive.model import DiscId, JobId
+from robot.changers.people import Board
 from robot.jukebox import Jukebox
 from robot.ports import Burner, Drive, DriveId, Element
 
@@ -67,6 +68,8 @@ class Workroom:
 
     captions: dict[Element, str] = field(default_factory=dict)
     """Which disc lies at a place, or should come from it, in words: for a machine that is a person."""
+    board: Board = field(default_factory=Board)
+    """Where that person is asked, and answers, beside a terminal."""
 
     async def write(self, function: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a catalogue function in a durable transaction of its own."""

@@ -1,13 +1,14 @@
-"""The librarian's HTTP interface on its unix socket. Thin: translates documents, decides nothing.
+"""The librarian's HTTP: documents for commands and the mount, and the status page. Thin: decides nothing.
 
-Whoever may open the socket is trusted (mode 0660); there is no TCP here. Bodies are small JSON documents; anything else
-is refused with 400 and one line.
+Whoever may open the unix socket is trusted (mode 0660). On TCP there is the status page alone, on loopback, behind its
+key (``guard``). Bodies are small JSON documents; anything else is refused with 400 and one line.
 """
 
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from json import JSONDecodeError
 from pathlib import Path
@@ -17,25 +18,33 @@ import trio
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio import serve
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from odarchive.cache import CacheOrder
+from odarchive.config import LOOPBACK
 from odarchive.errors import Locked, NoSpace
 from odarchive.librarian.scheduler import Librarian
 from odarchive.model import ContentId
 from odarchive.service.address import reachable
+from odarchive.service.doors import doors
 from odarchive.service.errands import errand_routes
+from odarchive.service.guard import Guard, Hardened
+from odarchive.service.key import key_of
 from odarchive.service.report import cache_report, robot_report, status_report
+from odarchive.service.web import StatusPages, enter_routes
 from robot.errors import RobotError
+
+log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 60.0
 LARGEST_BODY = 4096
 
 
-def application(librarian: Librarian) -> Starlette:
-    """The ASGI application."""
+def application(librarian: Librarian, key: str) -> Starlette:
+    """What answers on the unix socket; ``key``: of the status page, whose forms carry what is made from it."""
 
     async def status(_request: Request) -> Response:
         return JSONResponse(await status_report(librarian))
@@ -66,7 +75,18 @@ def application(librarian: Librarian) -> Starlette:
             Route("/v1/recall", recall, methods=["POST"]),
             *_cache_routes(librarian),
             *errand_routes(librarian),
-        ]
+            *StatusPages(librarian, key).routes(),
+        ],
+        middleware=[Middleware(Hardened)],
+    )
+
+
+def page_application(librarian: Librarian, key: str, port: int) -> Starlette:
+    """What answers on a TCP port of loopback: the status page, for who has the key."""
+    hosts = [f"{host}:{port}" for host in LOOPBACK] + ([*LOOPBACK] if port == 80 else [])
+    return Starlette(
+        routes=[*StatusPages(librarian, key).routes(), *enter_routes(key)],
+        middleware=[Middleware(Hardened), Middleware(Guard, key=key, hosts=hosts)],
     )
 
 
@@ -89,10 +109,11 @@ def _cache_routes(librarian: Librarian) -> list[Route]:
 
 async def _body(request: Request) -> Any:  # noqa: ANN401  it is whatever somebody sent
     raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > LARGEST_BODY:
-            raise ValueError("the request is too long")
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            raw += chunk
+            if len(raw) > LARGEST_BODY:
+                raise ValueError("the request is too long")
     request._body = raw  # noqa: SLF001  Starlette's own cache of the body
     try:
         return await request.json()
@@ -132,17 +153,38 @@ def _content(document: Mapping[str, Any]) -> ContentId:
 async def serve_http(
     librarian: Librarian, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Answer on the socket until cancelled."""
-    async with _listening(path) as listener:
-        config = HypercornConfig()
-        config.bind = [f"fd://{os.dup(listener.fileno())}"]
-        config.errorlog = None
-        config.graceful_timeout = 1.0
-        config.keep_alive_timeout = 300.0
-        config.use_reloader = False
-        async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve, application(librarian), config, mode="asgi"))  # type: ignore[arg-type]  # Starlette's own ASGI types are wider
-            task_status.started()
+    """Answer on the socket, and on the port of ``[web] listen`` or the one systemd has opened, until cancelled.
+
+    Raises:
+        Locked: another librarian answers on the socket.
+        ConfigError: the port cannot be listened on, or the key cannot be read or made.
+    """
+    config = librarian.room.config
+    key = key_of(config.root)
+    async with _listening(path) as listener, trio.open_nursery() as nursery:
+        await nursery.start(_answer, application(librarian, key), listener)
+        for door in doors(config):
+            with door:
+                port = door.getsockname()[1]
+                await nursery.start(_answer, page_application(librarian, key, port), door)
+                log.info("status page on port %s of this machine; `odarchive web` tells its address", port)
+        task_status.started()
+
+
+async def _answer(
+    asgi: Starlette, listener: socket.socket, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    config = HypercornConfig()
+    config.bind = [f"fd://{os.dup(listener.fileno())}"]
+    config.accesslog = config.errorlog = None  # addresses may hold the key
+    config.graceful_timeout = 1.0
+    config.keep_alive_timeout = 300.0
+    config.use_reloader = False
+    config.include_server_header = False
+    async with trio.open_nursery() as nursery:
+        served = partial(serve, asgi, config, mode="asgi")  # type: ignore[arg-type]  # Starlette types are wider
+        await nursery.start(served)
+        task_status.started()
 
 
 @asynccontextmanager

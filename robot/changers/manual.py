@@ -68,6 +68,10 @@ class Person(Protocol):
         """Wait for the next thing said (cancellable, nothing lost). Raises CommunicationLost."""
         ...
 
+    def settled(self) -> None:
+        """What was shown is answered, or its time is over."""
+        ...
+
     async def aclose(self) -> None:
         """Stop talking to the person; idempotent."""
         ...
@@ -94,6 +98,9 @@ class TerminalPerson:
                     return read_answer(line.decode("utf-8", "replace"))
             else:
                 self._typed = line + await self._terminal.receive()
+
+    def settled(self) -> None:
+        """What was printed stays."""
 
     async def aclose(self) -> None:
         """Close the terminal."""
@@ -198,7 +205,7 @@ class ManualChanger:
         what = f"errand {errand.number}" + (f", {source} to {destination}" if source else "")
         with trio.move_on_after(limit) as waiting:
             said = await self._converse(errand)
-        self._open = None
+        self._close()
         if waiting.cancelled_caught:
             raise PositionUnknown(f"{what}: not answered within {limit:g} s; look where the disc is")
         if said.answer is Answer.STOP:
@@ -222,6 +229,10 @@ class ManualChanger:
             if waiting.cancelled_caught:
                 break
             if self._open and said.answer and said.number in (None, self._open.number):
-                self._open = None
+                self._close()
         if self._open and trio.current_time() >= self._deadline:
-            self._open = None
+            self._close()
+
+    def _close(self) -> None:
+        self._open = None
+        self._person.settled()

@@ -78,13 +78,19 @@ class Said:
 
 def show(errand: Errand) -> str:
     """The text to put on a terminal."""
-    lines = ["", f"== errand {errand.number} ==", _sentence(errand)]
-    answers = [Answer.DONE, Answer.STOP] if errand.source is None else list(Answer)
-    lines += [f"  {answer.value:<7} {_MEANINGS[answer]}" for answer in answers]
+    lines = ["", f"== errand {errand.number} ==", sentence(errand)]
+    lines += [f"  {answer.value:<7} {meaning}" for answer, meaning in choices(errand)]
     return "\n".join(lines) + "\nanswer> "
 
 
-def _sentence(errand: Errand) -> str:
+def choices(errand: Errand) -> list[tuple[Answer, str]]:
+    """What can be answered, and what it means."""
+    answers = [Answer.DONE, Answer.STOP] if errand.source is None else list(Answer)
+    return [(answer, _MEANINGS[answer]) for answer in answers]
+
+
+def sentence(errand: Errand) -> str:
+    """What is to be done, in one sentence."""
     source, destination = errand.source, errand.destination
     if source is None or destination is None:
         return _LOOK
