@@ -122,6 +122,8 @@ class Config:
     notify: NotifyConfig = NotifyConfig()
     web: str = ""
     """Address and port of loopback where the status page is, such as ``127.0.0.1:8610``; empty: on the socket alone."""
+    renew_at: float = 0.01
+    """Share of sectors that come at the second try only, from which on a disc is burned anew; 0: never for that."""
 
     prices: tuple[tuple[str, float], ...] = ()
     """What one disc costs, by kind of medium."""
@@ -156,6 +158,7 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         ),
         "after": (int, float),
     },
+    "verify": {"renew_at": (int, float)},
     "prices": {"currency": str} | dict.fromkeys(("cd", "dvd", "dvd-dl", "bd", "bd-dl", "bd-xl", "bd-xx"), (int, float)),
 }
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -191,7 +194,7 @@ def _config(root: Path, path: Path, raw: Mapping[str, Any]) -> Config:
         raise ConfigError(f"{path}: drives are written as [[drive]] with kind and path")
     values: dict[str, Any] = {key: root / value for key, value in sections["paths"].items()}
     values["streamed"] = _streamed(path, sections["burn"])
-    values |= {key: value for name in ("burn", "recall") for key, value in sections[name].items()}
+    values |= {key: value for name in ("burn", "recall", "verify") for key, value in sections[name].items()}
     values |= {{"bytes": "cache_bytes"}.get(key, key): value for key, value in sections["cache"].items()}
     for key in ("staging", "cache", "socket"):
         values.setdefault(key, root / getattr(_DEFAULTS, key))

@@ -23,7 +23,7 @@ def _analyze(*words):
 
 @needs_systemd
 @pytest.mark.parametrize(
-    "unit", sorted(path.name for kind in ("service", "socket") for path in UNITS.glob(f"*.{kind}"))
+    "unit", sorted(path.name for path in UNITS.iterdir() if path.suffix in (".service", ".socket", ".timer"))
 )
 def test_units_verify(unit):
     done = _analyze("verify", str(UNITS / unit))
@@ -53,3 +53,9 @@ def test_librarian_reaches_robot_and_drives_and_no_network():
     for device in ("block-sr", "char-sg", "char-ttyUSB", "char-ttyACM"):
         assert f"\nDeviceAllow={device} rw\n" in text
     assert "\nRestrictAddressFamilies=AF_UNIX\n" in text
+
+
+def test_the_scrub_timer_asks_for_what_the_command_takes():
+    text = (UNITS / "odarchive-scrub.service").read_text()
+    assert "odarchive scrub --older-than ${AGE} --limit ${DISCS}" in text
+    assert "Persistent=yes" in (UNITS / "odarchive-scrub.timer").read_text()

@@ -153,6 +153,16 @@ def copies_of(connection: Connection, number: SegmentId) -> list[Disc]:
     return [_disc(row) for row in connection.execute(query.order_by(schema.disc.c.id))]
 
 
+def free_label(connection: Connection, of: Segment) -> str:
+    """The label of the next copy: LABEL, LABEL_2, ..., the first that no disc has which is or was a copy."""
+    table = schema.disc
+    states = [state.value for state in _READABLE]
+    rows = connection.scalars(select(table.c.label).where(table.c.segment == of.id, table.c.state.in_(states)))
+    taken = set(rows)
+    names = (of.label if number == 1 else f"{of.label}_{number}" for number in range(1, len(taken) + 2))
+    return next(name for name in names if name not in taken)
+
+
 def missing(connection: Connection) -> list[Disc]:
     """Discs that carry data (or may: attempts whose end is not known) of which nobody knows where they are."""
     states = [state.value for state in (*_READABLE, DiscState.INTENDED, DiscState.WRITTEN)]

@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from odarchive.catalogue import discs, machine, schema
 from odarchive.errors import NotFound
-from odarchive.model import ContentId, DiscId, DiscState, JobId, JobKind, JobState, SegmentId, SegmentState
+from odarchive.model import SECTOR, ContentId, DiscId, DiscState, JobId, JobKind, JobState, SegmentId, SegmentState
 
 RETRY_LIMIT = 0.01
 """Share of sectors that came only at the second try, from which on a disc is copied while it still can be."""
@@ -100,11 +100,11 @@ def placed(connection: Connection, segment: SegmentId) -> list[Placed]:
     return [Placed(ContentId(row[0]), row[1], row[2] or 0, row[3], row[4]) for row in rows]
 
 
-def judge(bytes_asked: int, retries: int, unreadable: int, damaged: int) -> Outcome:
-    """The outcome by the thresholds."""
+def judge(bytes_asked: int, retries: int, unreadable: int, damaged: int, limit: float = RETRY_LIMIT) -> Outcome:
+    """The outcome by the thresholds; ``limit``: the share of second tries that is still well, 0: any is."""
     if unreadable or damaged:
         return Outcome.DAMAGED
-    return Outcome.WEAK if retries * 2048 > bytes_asked * RETRY_LIMIT else Outcome.RIGHT
+    return Outcome.WEAK if limit and retries * SECTOR > bytes_asked * limit else Outcome.RIGHT
 
 
 def enqueue(connection: Connection, wanted: Iterable[DiscId], sample: int | None, *, now_ns: int) -> list[JobId]:

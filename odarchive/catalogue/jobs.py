@@ -41,6 +41,11 @@ def enqueue_burns(connection: Connection, segments: Sequence[SegmentId] | None, 
     return found
 
 
+def enqueue_copy(connection: Connection, segment: SegmentId, *, now_ns: int) -> JobId:
+    """The open burn job of a segment that needs another disc, archived or not, made if there is none."""
+    return _burn_job(connection, segment, now_ns)
+
+
 def _all_there(segments: Sequence[SegmentId], rows: Sequence[Row[int, str]]) -> None:
     missing = sorted(set(segments) - {SegmentId(row[0]) for row in rows})
     if missing:
@@ -136,11 +141,12 @@ def requeue(connection: Connection, state: JobState, *, now_ns: int) -> int:
     return connection.execute(update(table).where(table.c.state == state).values(values)).rowcount
 
 
-def burn_waits(connection: Connection) -> bool:
-    """Whether :func:`claim_burn` would find one, and nobody has stopped the queue."""
+def next_burn(connection: Connection) -> SegmentId | None:
+    """The segment of the burn that :func:`claim_burn` would find; None: there is none, or the queue is stopped."""
     table = schema.job
-    query = select(table.c.id).where(table.c.kind == JobKind.BURN, table.c.state == JobState.QUEUED).limit(1)
-    return connection.scalar(query) is not None and not machine.paused(connection)
+    query = select(table.c.segment).where(table.c.kind == JobKind.BURN, table.c.state == JobState.QUEUED)
+    found = connection.scalar(query.order_by(table.c.id).limit(1))
+    return None if found is None or machine.paused(connection) else SegmentId(found)
 
 
 def any_waits(connection: Connection) -> bool:

@@ -40,20 +40,32 @@ def list_(settings: Settings, everything: bool) -> None:
 @common_options()
 @click.pass_obj
 def show(settings: Settings, name: str) -> None:
-    """Show one disc, named by label or by the beginning of its id, and what happened to it."""
-    from odarchive.catalogue import discs  # noqa: PLC0415
+    """Show one disc, named by label or by the beginning of its id: how it has read over time, and what happened to it.
+
+    Each verification tells drive, share, speed, sectors that came at the second try only, unreadable ones and damage.
+    """
+    from odarchive.catalogue import discs, fixity  # noqa: PLC0415
+    from odarchive.cli.health import reading_document, reading_line  # noqa: PLC0415
 
     archive = _open(settings)
     with archive.catalogue.read() as connection:
         wanted = discs.find(connection, name)
         events = discs.events(connection, wanted.id)
+        readings = fixity.trend(connection, wanted.id)
+        known = fixity.health(connection, names=[wanted.uuid])
+    advice = "".join(fixity.advice(one, readings) for one in known)
     row = next(row for row in _rows(archive) if row["id"] == wanted.uuid)
     row["events"] = [{"at": output.moment(at_ns), "kind": kind, "message": message} for at_ns, kind, message in events]
+    row |= {"advice": advice, "readings": [reading_document(reading) for reading in readings]}
     if settings.json:
         output.document(row)
         return
     output.line(f"{row['label']}: {row['state']}; {row['place']}; id {row['id']}; segment {row['segment']}")
     output.line(f"{output.size(row['bytes'])}, BLAKE3 {row['digest']}")
+    if advice:
+        output.line(f"to do: {advice}")
+    for reading in readings:
+        output.line(f"read {reading_line(reading)}")
     for event in row["events"]:
         output.line(f"{event['at']}  {event['kind']:<12}  {event['message']}")
 

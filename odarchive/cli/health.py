@@ -30,7 +30,7 @@ def health(settings: Settings, names: tuple[str, ...]) -> None:
     for one, readings, advice in told:
         output.line(_line(one, advice))
         for reading in readings if names else ():
-            output.line(f"  {_reading(reading)}")
+            output.line(f"  {reading_line(reading)}")
     if not told:
         output.note("no disc was verified yet")
 
@@ -42,7 +42,8 @@ def _line(one: "Health", advice: str) -> str:
     return f"{one.label:<24}  {one.state.value:<9}  {slot:<9}  read right {seen}  {said}".rstrip()
 
 
-def _reading(reading: "Reading") -> str:
+def reading_line(reading: "Reading") -> str:
+    """One verification for a person."""
     drive = "by hand" if reading.drive is None else f"drive {reading.drive}"
     share = "all" if reading.sample is None else f"{reading.sample}%"
     counts = f"{reading.retries} retried, {reading.unreadable} unreadable sectors, {reading.damaged} damaged files"
@@ -64,19 +65,21 @@ def _document(one: "Health", readings: "list[Reading]", advice: str) -> dict[str
         "verified_ns": one.verified_ns,
         "note": one.note,
         "advice": advice,
-        "readings": [
-            {
-                "at_ns": reading.at_ns,
-                "drive": reading.drive,
-                "sample": reading.sample,
-                "outcome": reading.outcome.value,
-                "bytes": reading.bytes_read,
-                "bytes_per_second": round(reading.speed),
-                "retries": reading.retries,
-                "unreadable_sectors": reading.unreadable,
-                "damaged": reading.damaged,
-                "note": reading.note,
-            }
-            for reading in readings
-        ],
+        "readings": [reading_document(reading) for reading in readings],
+    }
+
+
+def reading_document(reading: "Reading") -> dict[str, Any]:
+    """One verification for a program."""
+    return {
+        "at_ns": reading.at_ns,
+        "drive": reading.drive,
+        "sample": reading.sample,
+        "outcome": reading.outcome.value,
+        "bytes": reading.bytes_read,
+        "bytes_per_second": round(reading.speed),
+        "retries": reading.retries,
+        "unreadable_sectors": reading.unreadable,
+        "damaged": reading.damaged,
+        "note": reading.note,
     }

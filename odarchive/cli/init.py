@@ -62,6 +62,9 @@ driver = {driver}
 # copies = 1                   # verified discs of every segment
 # staging = "file"             # or "stream": images go straight into the burner, after their sources were read once
 
+[verify]
+# renew_at = 0.01              # share of sectors that come at the second try only, from which on a disc is burned anew
+
 [prices]
 # currency = "EUR"             # of what one disc costs, by kind of medium: cd, dvd, dvd-dl, bd, bd-dl, bd-xl, bd-xx
 # bd = 0.80

@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from odarchive.catalogue import discs, jobs, machine, motions
+from odarchive.catalogue import discs, jobs, machine, motions, renewal
 from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Attempt, Disc, Segment
 from odarchive.digest import stream_digest
@@ -30,6 +30,7 @@ from odarchive.image.stamp import stamp
 from odarchive.imaging import LeftOut, StreamedImage, build_image, image_size, stream_image
 from odarchive.librarian import settle
 from odarchive.librarian.bay import Bay
+from odarchive.librarian.duplicate import image_from_copy
 from odarchive.librarian.settle import Kind
 from odarchive.librarian.stock import is_stack, take_stock
 from odarchive.librarian.workroom import Workroom
@@ -59,7 +60,7 @@ async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
     assert job.segment is not None  # noqa: S101  burn jobs have one by construction
     segment = await room.read(discs.segment, job.segment)
     rejects = 0
-    while segment.state is not SegmentState.ARCHIVED:
+    while await _wanted(room, segment):
         size, segment = await _image(room, bay, segment)
         await _blank(room, bay, size)
         with ExitStack() as held:
@@ -76,6 +77,12 @@ async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
     await room.write(jobs.set_state, job.id, JobState.DONE, step=step, now_ns=room.now_ns())
 
 
+async def _wanted(room: Workroom, segment: Segment) -> bool:
+    """Whether the segment needs another disc: it is not archived, or copies of it have faded since."""
+    few = len(await room.read(discs.copies_of, segment.id)) < room.config.copies
+    return few or segment.state is not SegmentState.ARCHIVED
+
+
 def staged(room: Workroom, segment: Segment) -> Path:
     """Where a segment's image lies while it waits to be burned."""
     return room.config.staging / f"{segment.label}.iso"
@@ -89,6 +96,9 @@ async def _image(room: Workroom, bay: Bay, segment: Segment) -> tuple[int, Segme
         return size, await room.read(discs.segment, segment.id)
     path = staged(room, segment)
     if segment.image_size is None or not path.exists() or path.stat().st_size != segment.image_size:
+        if await room.read(renewal.on_disc, segment.id):
+            await image_from_copy(room, bay, segment, path)
+            return path.stat().st_size, await room.read(discs.segment, segment.id)
         bay.doing(f"building the image {segment.label}", segment.planned_bytes)
         built = await room.heavy(lambda: build_image(room.catalogue, segment.id, room.config.staging))
         await _note_left_out(room, segment, built.left_out)
@@ -190,8 +200,7 @@ async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, held: E
 
 
 async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, held: ExitStack) -> _Prepared:
-    copies = await room.read(discs.copies_of, segment.id)
-    label = segment.label if not copies else f"{segment.label}_{len(copies) + 1}"
+    label = await room.read(discs.free_label, segment)
     disc = room.new_uuid()
     image: Path | StreamedImage
     if room.config.streamed:

@@ -207,7 +207,7 @@ class Librarian:
 
     async def _claim(self, bay: Bay) -> Callable[[], Awaitable[None]] | None:
         """The next of the queue for a bay: burns before verifications."""
-        if (job := await self._claim_burn()) is not None:
+        if (job := await self._claim_burn(bay)) is not None:
             return partial(self._burn, bay, job)
         if not await self.room.read(fixity.waits):
             return None
@@ -220,9 +220,14 @@ class Librarian:
         found = await self.room.write(fixity.claim, drive, busy, alone=alone, now_ns=now_ns)
         return None if found is None else partial(self._verify, bay, Order(*found))
 
-    async def _claim_burn(self) -> Job | None:
-        """The next burn, now running. Most of the time there is none: then nothing is written."""
-        if not await self.room.read(jobs.burn_waits):
+    async def _claim_burn(self, bay: Bay) -> Job | None:
+        """The next burn, now running. Most of the time there is none: then nothing is written.
+
+        A copy of a disc that lies in another idle drive is that drive's to make: it has the disc to read from.
+        """
+        if (segment := await self.room.read(jobs.next_burn)) is None:
+            return None
+        if any(other is not bay and self._loaded(other) == segment for other in self._idle):
             return None
         return await self.room.write(jobs.claim_burn, now_ns=self.room.now_ns())
 

@@ -7,7 +7,7 @@ verification step back into the queue, at most ``MOST_RETREATS`` times.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from odarchive.catalogue import discs, fixity, jobs, wanted
+from odarchive.catalogue import discs, fixity, jobs, renewal, wanted
 from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Disc
 from odarchive.catalogue.fixity import Outcome, Reading
@@ -45,6 +45,18 @@ class Readers:
     others_wait: Callable[[Bay], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Circumstances:
+    """How a reading came about: times in nanoseconds, ``asked`` in bytes."""
+
+    order: Order
+    drive: int
+    began: int
+    ended: int
+    asked: int
+    limit: float
+
+
 async def verify_job(room: Workroom, bay: Bay, order: Order, readers: Readers) -> None:
     """Do one verification; returns when the job has a state that says how it ended.
 
@@ -80,7 +92,11 @@ async def verify_job(room: Workroom, bay: Bay, order: Order, readers: Readers) -
         await room.write(_step_back, order.job, room.now_ns())
         return
     reading, told = await room.read(
-        _judged, disc, placed, findings, (order, int(bay.number), began, room.now_ns(), asked)
+        _judged,
+        disc,
+        placed,
+        findings,
+        _Circumstances(order, int(bay.number), began, room.now_ns(), asked, room.config.renew_at),
     )
     unknown = disc.digest == UNKNOWN_DIGEST and not reading.damaged
     state = JobState.DONE if reading.outcome is Outcome.RIGHT else JobState.FAILED
@@ -88,6 +104,8 @@ async def verify_job(room: Workroom, bay: Bay, order: Order, readers: Readers) -
     def ended(connection: Connection) -> None:
         fixity.record(connection, reading, findings.digest if unknown else None)
         step = f"{disc.label} is {reading.outcome.value}, {reading.speed / 1e6:.1f} MB/s"
+        if reading.outcome is not Outcome.RIGHT:
+            renewal.schedule(connection, disc.id, room.config.copies, now_ns=reading.at_ns)
         jobs.set_state(connection, order.job, state, now_ns=reading.at_ns, step=step, why=told)
 
     await room.write(ended)
@@ -120,10 +138,10 @@ def _judged(
     disc: Disc,
     placed: list[fixity.Placed],
     findings: Findings,
-    circumstances: tuple[Order, int, int, int, int],
+    circumstances: "_Circumstances",
 ) -> tuple[Reading, str]:
     """The reading as it is recorded, and what a person is told."""
-    order, drive, began, ended, asked = circumstances
+    order, began, ended, asked = circumstances.order, circumstances.began, circumstances.ended, circumstances.asked
     damaged = findings.damaged(placed)
     elsewhere = (
         order.sample is None
@@ -131,11 +149,13 @@ def _judged(
         and findings.digest not in (None, disc.digest)
         and disc.digest != UNKNOWN_DIGEST
     )
-    outcome = Outcome.DAMAGED if elsewhere else fixity.judge(asked, findings.retries, findings.unread(), len(damaged))
+    outcome = fixity.judge(asked, findings.retries, findings.unread(), len(damaged), circumstances.limit)
+    if elsewhere:
+        outcome = Outcome.DAMAGED
     reading = Reading(
         disc=disc.id,
         at_ns=ended,
-        drive=drive,
+        drive=circumstances.drive,
         sample=order.sample,
         outcome=outcome,
         bytes_read=findings.bytes_read,

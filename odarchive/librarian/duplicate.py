@@ -1,0 +1,118 @@
+"""The image of a segment again, read from a copy: for a disc that fades, or one copy more than there was.
+
+A copy counts as read when the digest of all of it is what it was; nothing less gets a name in staging. Sectors that do
+not come in one go are tried in smaller pieces and again after the tray has moved. Not for discs that nobody can read
+completely: for these a person gives images to ``odarchive repair``.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from blake3 import blake3
+
+from odarchive.catalogue import discs
+from odarchive.catalogue.discs import Disc, Segment
+from odarchive.errors import BurnFailed, NoSpace, OperatorNeeded
+from odarchive.librarian.bay import Bay
+from odarchive.librarian.workroom import Workroom
+from odarchive.model import SECTOR
+from robot.errors import ReadFailed
+
+WINDOW = 512
+CLUSTER = 16
+"""Sectors that drives correct together."""
+TRIES = 3
+
+
+async def image_from_copy(room: Workroom, bay: Bay, segment: Segment, path: Path) -> None:
+    """Have the image of a segment in staging, as a copy in the robot holds it.
+
+    Raises:
+        OperatorNeeded: every copy is outside of the robot, or one is in another drive.
+        BurnFailed: none can be read completely.
+        NoSpace: staging is full.
+        RobotError: the machine failed.
+    """
+    failed, away = [], []
+    for disc in await room.read(discs.readable_of, segment.id):
+        if disc.slot is not None and disc.slot in room.claims - {bay.home}:
+            raise OperatorNeeded(
+                f"another drive has disc {disc.label}, of which a copy is to be made; it is tried again"
+            )
+        if disc.slot is None:
+            away.append(disc.label)
+            continue
+        found = await bay.load(disc.slot)
+        if found.disc is None or found.disc.id != disc.id:
+            away.append(disc.label)
+            continue
+        bay.doing(f"reading {disc.label} for a new copy", disc.image_size)
+        if await _read(room, bay, disc, path, segment.image_size or disc.image_size):
+            return
+        failed.append(disc.label)
+    if away or not failed:
+        raise OperatorNeeded(
+            f"a copy of {segment.label} is to be made, and {', '.join(away) or 'every disc of it'} is not at hand; put "
+            "it into the robot"
+        )
+    raise BurnFailed(
+        f"{', '.join(failed)} cannot be read completely any more; give what you have of it (images, its parity set): "
+        f"`odarchive repair {failed[0]} --from DIR`"
+    )
+
+
+async def _read(room: Workroom, bay: Bay, disc: Disc, path: Path, size: int) -> bool:
+    """Read all of a disc into a file; False: it does not come completely, or not as it was."""
+    hasher = blake3()
+    with _draft(room, path, disc.image_size) as descriptor:
+        for first in range(0, disc.image_size // SECTOR, WINDOW):
+            data = await _window(bay, first, min(WINDOW, disc.image_size // SECTOR - first))
+            if data is None:
+                return False
+            hasher.update(data)
+            os.pwrite(descriptor, data, first * SECTOR)
+            bay.advance(len(data))
+        if hasher.digest() != disc.digest:
+            return False
+        os.ftruncate(descriptor, size)
+        await room.heavy(lambda: os.fsync(descriptor))
+        path.with_name(f".{path.name}.copy").replace(path)
+    return True
+
+
+async def _window(bay: Bay, first: int, count: int) -> bytes | None:
+    try:
+        return await bay.drive.read(first, count)
+    except ReadFailed:
+        parts = [
+            await _cluster(bay, at, min(CLUSTER, first + count - at)) for at in range(first, first + count, CLUSTER)
+        ]
+    return None if None in parts else b"".join(part for part in parts if part is not None)
+
+
+async def _cluster(bay: Bay, first: int, count: int) -> bytes | None:
+    for attempt in range(TRIES):
+        if attempt:
+            await bay.cycle()
+        try:
+            return await bay.drive.read(first, count)
+        except ReadFailed:
+            continue
+    return None
+
+
+@contextmanager
+def _draft(room: Workroom, path: Path, size: int) -> Iterator[int]:
+    room.config.staging.mkdir(parents=True, exist_ok=True)
+    free = os.statvfs(room.config.staging)
+    if size > free.f_bavail * free.f_frsize:
+        raise NoSpace(f"staging in {room.config.staging} has no room for {size} bytes; free some space")
+    draft = path.with_name(f".{path.name}.copy")
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+        draft.unlink(missing_ok=True)
