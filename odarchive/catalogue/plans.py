@@ -7,19 +7,19 @@ gone or different.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from odarchive.catalogue import schema
+from odarchive.catalogue.database import driver
 from odarchive.model import ContentId, DiscState, Ino, SegmentId, SegmentState, SnapshotState
 
 _e, _p, _s = schema.entry.c, schema.piece.c, schema.segment.c
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A current entry."""
 
     parent: Ino
@@ -87,31 +87,6 @@ def directories(connection: Connection) -> dict[Ino, Name]:
     return {name.ino: name for name in rows}
 
 
-def unplaced(connection: Connection) -> tuple[list[Name], dict[ContentId, list[tuple[int, int]]]]:
-    """Current names of contents that are not wholly in pieces, by directory and name; and the ranges already placed.
-
-    What discs of other programs carry is not burned again.
-    """
-    placed = select(_p.content, func.sum(_p.length).label("bytes")).group_by(_p.content).subquery()
-    c = schema.content.c
-    todo = (
-        select(c.id)
-        .outerjoin_from(schema.content, placed, placed.c.content == c.id)
-        .where(func.coalesce(placed.c.bytes, 0) < c.size, c.id.not_in(select(schema.foreign_place.c.content)))
-    )
-    names = list(_names(connection, _e.content.in_(todo)))
-    ranges: dict[ContentId, list[tuple[int, int]]] = {}
-    rows = select(_p.content, _p.start, _p.length).where(_p.content.in_(todo)).order_by(_p.content, _p.start)
-    for row in connection.execute(rows):
-        ranges.setdefault(ContentId(row.content), []).append((row.start, row.length))
-    return names, ranges
-
-
-def uncarried(connection: Connection) -> list[Name]:
-    """Current entries without content that no disc was chosen for, by directory and name."""
-    return list(_names(connection, _e.content.is_(None), _e.carrier.is_(None), _e.parent != 0))
-
-
 def totals(connection: Connection) -> Totals:
     """For the size of the whole catalogue on a disc."""
     entries, name_bytes = connection.execute(select(func.count(), func.sum(func.length(_e.name)))).one()
@@ -150,12 +125,33 @@ def add_segment(connection: Connection, planned: Planned, pieces: Sequence[tuple
         connection.execute(insert(schema.piece), rows)
 
 
-def carry(connection: Connection, names: Iterable[Name], segment: int) -> None:
-    """Say which segment's disc carries these entries (0: the next catalogue)."""
-    rows = [{"b_parent": n.parent, "b_name": n.name, "b_since": n.since, "b_carrier": segment} for n in names]
-    if rows:
-        key = and_(_e.parent == bindparam("b_parent"), _e.name == bindparam("b_name"), _e.since == bindparam("b_since"))
-        connection.execute(update(schema.entry).where(key).values(carrier=bindparam("b_carrier")), rows)
+def carry(connection: Connection, keys: Iterable[tuple[int, bytes, int]], segment: int) -> None:
+    """Say which segment's disc carries these entries, named by (parent, name, since); 0: the next catalogue."""
+    driver(connection).executemany(
+        "UPDATE entry SET carrier = ? WHERE parent = ? AND name = ? AND since = ?", ((segment, *key) for key in keys)
+    )
+
+
+def reopenable(connection: Connection) -> list[Planned]:
+    """Segments that are nothing but plans: no image, no disc, no open job, by number."""
+    rows = connection.execute(
+        select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns)
+        .where(
+            _s.state == SegmentState.PLANNED,
+            _s.image_size.is_(None),
+            _s.id.not_in(select(schema.disc.c.segment)),
+            _s.id.not_in(select(schema.job.c.segment).where(schema.job.c.segment.is_not(None))),
+        )
+        .order_by(_s.id)
+    )
+    return [_planned(row) for row in rows]
+
+
+def reopen(connection: Connection, numbers: Sequence[SegmentId]) -> None:
+    """Take back these plans: what they hold is on no segment again."""
+    connection.execute(delete(schema.piece).where(_p.segment.in_(numbers)))
+    connection.execute(update(schema.entry).where(_e.carrier.in_(numbers), _e.content.is_(None)).values(carrier=None))
+    connection.execute(delete(schema.segment).where(_s.id.in_(numbers)))
 
 
 def segments(connection: Connection, *states: SegmentState) -> list[Planned]:
@@ -181,14 +177,6 @@ def pieces(connection: Connection, number: SegmentId) -> list[Piece]:
         .order_by(_p.content, _p.start)
     )
     return [Piece(ContentId(r.content), r.start, r.length, r.digest, r.size) for r in connection.execute(rows)]
-
-
-def digests(connection: Connection, contents: Iterable[ContentId]) -> dict[ContentId, bytes]:
-    """BLAKE3 of each of these contents."""
-    c = schema.content.c
-    wanted = set(contents)
-    rows = connection.execute(select(c.id, c.digest).execution_options(yield_per=1000))
-    return {ContentId(row.id): row.digest for row in rows if row.id in wanted}
 
 
 def names_on(connection: Connection, number: SegmentId) -> list[Name]:

@@ -13,7 +13,8 @@ from story import Story
 from trees import observed, recorded, scanned, write
 
 from odarchive import ancestor
-from odarchive.catalogue import archive, coalesce, foreign, lookup, plans
+from odarchive.catalogue import archive, coalesce, foreign, lookup
+from odarchive.catalogue.unplanned import unplanned
 from odarchive.errors import DamageFound, OdarchiveError
 
 
@@ -119,7 +120,8 @@ def test_version_2(catalogue):
     with catalogue.read() as connection:
         content = lookup.resolve(connection, "old/b ü".encode()).content
         assert foreign.places(connection, content) == [("photos-3", "DATA/b ü".encode(), False)]
-        assert plans.unplaced(connection)[0] == []
+        with unplanned(connection) as todo:
+            assert (todo.contents, list(todo.names())) == (0, [])
     sound(catalogue)
 
 
@@ -136,7 +138,8 @@ def test_reading_gives_the_true_digest_later(catalogue, source):
         ours = lookup.resolve(connection, b"source/same").content
         assert lookup.resolve(connection, "again/b ü".encode()).content == ours
         # What lies on a disc of another program, read and right, is not burned again.
-        assert plans.unplaced(connection)[0] == []
+        with unplanned(connection) as todo:
+            assert (todo.contents, list(todo.names())) == (0, [])
     sound(catalogue)
 
 

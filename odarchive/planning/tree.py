@@ -1,0 +1,192 @@
+"""The catalogue's tree as columns for the planner, and back from its numbers to contents and entries.
+
+An item is a range of a content with all its names. Entries without content (directories, symlinks, empty files) ride
+with the first file of their folder; where there is none, or where they are many, they are items of no bytes.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from stat import S_ISDIR, S_ISREG
+
+from odarchive.catalogue.unplanned import BareEntry, FileName, Unplanned
+from odarchive.image import costs
+from odarchive.image.costs import PathCost
+from odarchive.model import ROOT_INO
+from odarchive.plan import Columns, Part
+
+_TOGETHER = 500
+"""So many entries without content ride with one item."""
+
+
+class Directories:
+    """The current directories in tree order, siblings by name; what hangs on no root (being replaced) is not there."""
+
+    def __init__(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
+        children: dict[int, list[tuple[bytes, int]]] = {}
+        for ino, parent, name in rows:
+            if ino != ROOT_INO:
+                children.setdefault(parent, []).append((name, ino))
+        self.rank: dict[int, int] = {}
+        """Place in the order by inode; the root is not in it."""
+        self.parent = array("i")
+        """Place of each parent; -1: the root."""
+        self.paths: list[PathCost] = []
+        self.cost = array("q")
+        stack = [(int(ROOT_INO), b"", -1)]
+        while stack:
+            ino, name, parent = stack.pop()
+            if ino != ROOT_INO:
+                above = self.paths[parent] if parent >= 0 else costs.ROOT
+                self.rank[ino] = len(self.parent)
+                self.parent.append(parent)
+                self.cost.append(costs.directory_cost(above, name))
+                self.paths.append(above.join(name))
+            place = self.rank.get(ino, -1)
+            below = sorted(children.pop(ino, ()), reverse=True)
+            stack.extend((inner, inner_name, place) for inner_name, inner in below)
+
+
+class _Files:
+    """Names of contents as they come from the catalogue, by directory: numbers only, the names are gone."""
+
+    def __init__(self, directories: Directories, names: Iterable[FileName]) -> None:
+        self.ino, self.content, self.size = array("q"), array("q"), array("q")
+        self.cost = array("q")
+        """Upper bound of what the name takes on a disc."""
+        self.groups: dict[int, tuple[int, int]] = {}
+        """First row and the one after the last by place of the directory."""
+        last, place, begin = -1, -1, 0
+        for parent, name, ino, content, size in names:
+            if parent != last:
+                self._close(place, begin)
+                last, begin = parent, len(self.ino)
+                place = directories.rank.get(parent, -1)
+                path = directories.paths[place] if place >= 0 else costs.ROOT
+            if place >= 0:
+                self.ino.append(ino)
+                self.content.append(content)
+                self.size.append(size)
+                self.cost.append(costs.name_cost(path, name))
+        self._close(place, begin)
+
+    def _close(self, place: int, begin: int) -> None:
+        if begin < len(self.ino):
+            self.groups[place] = begin, len(self.ino)
+
+
+class Tree:
+    """What is to be planned, in tree order."""
+
+    def __init__(self, unplanned: Unplanned) -> None:
+        self._directories = Directories(unplanned.directories())
+        self.columns = Columns()
+        self.content = array("q")
+        """Of each item; 0: it has only entries without content."""
+        self.start = array("q")
+        """Where in its content an item begins."""
+        self.names = array("i")
+        """Names of files each item has, empty files included."""
+        self.carried: dict[int, list[BareEntry]] = {}
+        """Entries without content by the item they ride with."""
+        self.new_bytes = 0
+        self._folders: dict[int, int] = {}
+        self._ino = array("q")
+        self._item = array("i", [-1]) * (unplanned.highest + 1)
+        """First item of each content."""
+        self._several: list[tuple[int, int]] = []
+        placed = unplanned.placed()
+        files = _Files(self._directories, unplanned.names())
+        bare = self._grouped(unplanned.bare())
+        for place in sorted({*files.groups, *bare}):
+            self._fill(place, files, bare.get(place, []), placed)
+        self._join()
+
+    def carried_by(self, parts: Iterable[Part]) -> list[BareEntry]:
+        """The entries without content that ride with these parts; those of a torn item with its first one."""
+        return [entry for part in parts if not part.start for entry in self.carried.get(part.item, ())]
+
+    def _grouped(self, entries: Iterable[BareEntry]) -> dict[int, list[BareEntry]]:
+        """By place of the directory; a directory's own entry is in itself."""
+        rank = self._directories.rank
+        found: dict[int, list[BareEntry]] = {}
+        for entry in entries:
+            place = rank.get(entry.ino if S_ISDIR(entry.mode) else entry.parent)
+            if place is not None:
+                found.setdefault(place, []).append(entry)
+        return found
+
+    def _fill(self, place: int, files: _Files, bare: list[BareEntry], placed: dict[int, list[tuple[int, int]]]) -> None:
+        folder = self._folder(place)
+        begin, end = files.groups.get(place, (0, 0))
+        first = len(self.content)
+        for row in range(begin, end):
+            content = files.content[row]
+            if self._item[content] >= 0:
+                self._again(content, files.ino[row], files.cost[row], folder)
+                continue
+            self._item[content] = len(self.content)
+            for start, length in gaps(files.size[row], placed.get(content, ())):
+                self._add(content, start, length, files.cost[row], folder)
+                self._ino[-1] = files.ino[row]
+        item = first if first < len(self.content) else -1
+        path = self._directories.paths[place]
+        for at in range(0, len(bare), _TOGETHER):
+            some = bare[at : at + _TOGETHER]
+            if item < 0 or at:
+                item = len(self.content)
+                self._add(0, 0, 0, 0, folder)
+            self.carried[item] = some
+            self.names[item] += sum(S_ISREG(entry.mode) for entry in some)
+            self.columns.overhead[item] += sum(_bare_cost(path, entry) for entry in some)
+
+    def _add(self, content: int, start: int, length: int, cost: int, folder: int) -> None:
+        self.content.append(content)
+        self.start.append(start)
+        self.names.append(1 if content else 0)
+        self._ino.append(0)
+        self.columns.add(length, cost + costs.content_cost(length) if content else 0, (folder,))
+        self.new_bytes += length
+
+    def _again(self, content: int, ino: int, cost: int, folder: int) -> None:
+        """A further name of a content."""
+        item = self._item[content]
+        while item < len(self.content) and self.content[item] == content:
+            self.names[item] += 1
+            self.columns.overhead[item] += cost + (costs.inode_cost() if ino != self._ino[item] else 0)
+            if folder != self.columns.folder[item]:
+                self._several.append((item, folder))
+            item += 1
+
+    def _join(self) -> None:
+        self._several.sort()
+        for item, folder in self._several:
+            self.columns.extra_item.append(item)
+            self.columns.extra_folder.append(folder)
+
+    def _folder(self, place: int) -> int:
+        """The planner's number of a directory; it gets one when something is put into it."""
+        chain = []
+        while place >= 0 and place not in self._folders:
+            chain.append(place)
+            place = self._directories.parent[place]
+        number = self._folders[place] if place >= 0 else -1
+        for below in reversed(chain):
+            number = self._folders[below] = self.columns.add_folder(number, self._directories.cost[below])
+        return number
+
+
+def gaps(size: int, placed: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """(start, length) of what no piece holds; ``placed`` in order of start."""
+    at = 0
+    for start, length in [*placed, (size, 0)]:
+        if start > at:
+            yield at, start - at
+        at = max(at, start + length)
+
+
+def _bare_cost(path: PathCost, entry: BareEntry) -> int:
+    if S_ISDIR(entry.mode):
+        return 0
+    if entry.target is not None:
+        return costs.link_cost(path, entry.name, entry.target)
+    return costs.name_cost(path, entry.name) + costs.content_cost(0)
