@@ -6,7 +6,7 @@ Not for: the checks of the mountpoint and unmounting from outside (``mountpoint.
 - A crash does not. A mountpoint that suddenly looks empty lets a mirroring program delete the mirror; a dead mount
   answers ENOTCONN until the next ``run`` on it takes it over. So ``auto_unmount`` is never asked for.
 - Signals are the caller's: nest ``run`` in a cancel scope and start ``stop_on_signals`` beside it.
-- One mount per process: pyfuse3 holds its session in module variables.
+- Two adapters to FUSE, one behaviour: ``direct`` where it can work, else ``library`` (``MountOptions.adapter``).
 
 Concurrency: ``run`` serves in the trio thread. The process must not touch its own mount from that thread, which would
 wait for itself; here the first probe and the notifications of the kernel go through worker threads.
@@ -19,15 +19,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-import pyfuse3
 import trio
 
-from odfs import kernel, loop, mountpoint
+from odfs import device, kernel, mountpoint
+from odfs.direct import DirectSession
 from odfs.errors import AlreadyMounted, MountAborted, MountFailed
 from odfs.mountpoint import unmount
-from odfs.operations import Operations
-from odfs.options import MountOptions
+from odfs.options import Adapter, MountOptions
 from odfs.ports import Annotations, Contents, Inode, Namespace
 
 __all__ = ["MountOptions", "RunningMount", "run", "stop_on_signals", "unmount"]
@@ -39,10 +39,35 @@ _CLOSE_GRACE = 2.0
 _STAYS = "the mount has ended and its dead mount stays in place; mount again to take it over"
 
 
+class Session(Protocol):
+    """A connection to the kernel, by either adapter."""
+
+    def mount(self, path: Path, words: set[str]) -> None:
+        """Mount; requests wait for ``main``. Raises MountFailed."""
+        ...
+
+    async def main(self) -> None:
+        """Answer until the file system is unmounted or the connection cut."""
+        ...
+
+    def notify_entry(self, parent: int, name: bytes) -> None:
+        """The kernel shall look a name up again; not from the trio thread."""
+        ...
+
+    def notify_inode(self, ino: int) -> None:
+        """The kernel shall ask for attributes again; not from the trio thread."""
+        ...
+
+    def close(self, path: Path, device_number: int, *, unmount: bool) -> None:
+        """Give the descriptor back, which answers all waiting clients with an error, and unmount if asked to."""
+        ...
+
+
 class RunningMount:
     """A mount that answers. Made by ``run``, handed out through its ``task_status``."""
 
-    def __init__(self, path: Path, read_deadline: float) -> None:
+    def __init__(self, path: Path, read_deadline: float, session: Session) -> None:
+        self._session = session
         self.path = path
         """Where it is mounted."""
         self.read_deadline = read_deadline
@@ -71,17 +96,11 @@ class RunningMount:
         for parent, name in entries:
             if self._closed:
                 return
-            try:
-                pyfuse3.invalidate_entry(parent, name)
-            except FileNotFoundError:
-                continue  # the kernel has not cached it
+            self._session.notify_entry(parent, name)
         for ino in inodes:
             if self._closed:
                 return
-            try:
-                pyfuse3.invalidate_inode(ino, attr_only=True)
-            except FileNotFoundError:
-                continue
+            self._session.notify_inode(ino)
 
     async def _close(self, *, unmount: bool) -> None:
         """Give the descriptor back, which answers all waiting clients with an error."""
@@ -89,7 +108,7 @@ class RunningMount:
         with trio.move_on_after(_CLOSE_GRACE, shield=True):
             async with self._notifying:
                 pass
-        pyfuse3.close(unmount=unmount)
+        self._session.close(self.path, self.device, unmount=unmount)
 
 
 async def run(
@@ -111,15 +130,14 @@ async def run(
         MountFailed: the kernel refused, or the mount did not answer in time; nothing stays mounted.
         MountAborted: it ended without being asked to. The dead mount stays in place.
     """
-    if pyfuse3.trio_token is not None:
-        raise MountFailed(f"{directory}: this process serves a mount already: start another process")
     path = await _prepare(directory, options)
     options = replace(options, read_deadline=kernel.read_deadline(options.read_deadline, kernel.request_timeout()))
-    _init(path, Operations(namespace, contents, options, annotations), options)
-    running = RunningMount(path, options.read_deadline)
+    session = _session(namespace, contents, options, annotations)
+    session.mount(path, fuse_options(options))
+    running = RunningMount(path, options.read_deadline, session)
     leave_dead = False
     try:
-        await _serve(running, options, task_status)
+        await _serve(running, session, options, task_status)
     except MountAborted:
         leave_dead = True
         raise
@@ -144,7 +162,7 @@ async def stop_on_signals(
 
 
 def fuse_options(options: MountOptions) -> set[str]:
-    """The ``-o`` words for libfuse. Never ``max_read``: with pyfuse3 the mount then fails."""
+    """The ``-o`` words for the helper or libfuse."""
     source = options.source.encode("ascii", "replace").decode().replace(",", "_").replace("\\", "_")
     words = {
         f"fsname={source}",
@@ -167,20 +185,24 @@ async def _prepare(directory: Path, options: MountOptions) -> Path:
         raise AlreadyMounted(f"{directory} has a mount that does not answer: unmount it lazily first") from None
 
 
-def _init(path: Path, operations: Operations, options: MountOptions) -> None:
-    try:
-        pyfuse3.init(operations, os.fspath(path), fuse_options(options))
-    except RuntimeError as error:
-        raise MountFailed(f"{path} cannot be mounted: FUSE has written the reason on standard error") from error
+def _session(
+    namespace: Namespace, contents: Contents, options: MountOptions, annotations: Annotations | None
+) -> Session:
+    if options.adapter is Adapter.DIRECT or (options.adapter is Adapter.AUTO and device.can_mount()):
+        return DirectSession(namespace, contents, options, annotations)
+    from odfs.library import LibrarySession  # noqa: PLC0415  loads libfuse
+
+    return LibrarySession(namespace, contents, options, annotations)
 
 
-async def _serve(running: RunningMount, options: MountOptions, task_status: trio.TaskStatus[RunningMount]) -> None:
+async def _serve(
+    running: RunningMount, session: Session, options: MountOptions, task_status: trio.TaskStatus[RunningMount]
+) -> None:
     """Answer requests until the connection ends."""
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_announce, running, options, task_status)
-            with loop.installed(options.spin_us / 1e6):
-                await pyfuse3.main(1, options.max_tasks)
+            await session.main()
             nursery.cancel_scope.cancel()
     except ExceptionGroup as group:
         if failed := group.subgroup(MountFailed):

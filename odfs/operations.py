@@ -16,7 +16,6 @@ tables of open files and directories change only between checkpoints.
 import errno
 import functools
 import itertools
-import logging
 import os
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
@@ -25,30 +24,11 @@ import pyfuse3
 import trio
 
 from odfs import tree
-from odfs.errors import ContentDamaged, ContentUnavailable, RecallRefused, RecallTimedOut
+from odfs.answering import NAME_MAX, REMEMBERED, USER, OpenFile, errno_of, listed, path_of
+from odfs.errors import ContentUnavailable
 from odfs.options import MountOptions
-from odfs.ports import Annotations, Attributes, Contents, Inode, Namespace, Recall
+from odfs.ports import Annotations, Attributes, Contents, Inode, Namespace
 from odfs.readers import Readers
-
-log = logging.getLogger(__name__)
-
-ERRNO: tuple[tuple[type[Exception], int], ...] = (
-    (RecallRefused, errno.EAGAIN),
-    (RecallTimedOut, errno.ETIMEDOUT),
-    (ContentDamaged, errno.EIO),
-    (ContentUnavailable, errno.EIO),
-    (trio.TooSlowError, errno.ETIMEDOUT),
-)
-"""What the ports may answer besides a result. Any other exception is a fault of the program: EIO and a traceback."""
-
-USER = b"user."
-"""The only namespace of extended attributes shown. EOPNOTSUPP for the others makes ``ls -l`` ask once, not per file."""
-
-REMEMBERED = 4096
-"""Lookups remembered for the opens that follow them."""
-
-NAME_MAX = 255
-"""Longest name in bytes, as in the file systems that are archived."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,32 +45,9 @@ def _guarded(handler: Handler[P, T]) -> Handler[P, T]:
         except pyfuse3.FUSEError:
             raise
         except Exception as error:
-            raise pyfuse3.FUSEError(_errno(error, self.describe(handler.__name__, args))) from error
+            raise pyfuse3.FUSEError(errno_of(error, self.describe(handler.__name__, args))) from error
 
     return guarded
-
-
-def _errno(error: Exception, request: str) -> int:
-    for kind, number in ERRNO:
-        if isinstance(error, kind):
-            level = logging.INFO if number == errno.EAGAIN else logging.WARNING  # a refused crawler asks very often
-            log.log(level, "%s: %s: %s", request, errno.errorcode[number], error)
-            return number
-    log.error("%s: unexpected error, answered EIO", request, exc_info=error)
-    return errno.EIO
-
-
-class OpenFile:
-    """One open handle of a file, and who opened it; ``recall`` is found out at the first read that needs it."""
-
-    __slots__ = ("attributes", "flags", "pid", "recall", "size")
-
-    def __init__(self, attributes: Attributes, flags: int, pid: int) -> None:
-        self.attributes = attributes
-        self.size = attributes.size
-        self.flags = flags
-        self.pid = pid
-        self.recall: Recall | None = None
 
 
 class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to skip pyfuse3, so its base is Any
@@ -197,7 +154,8 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
         attributes = self._looked_up.pop(ino, None) or self._attributes(ino)
         self._open[ino] = self._open.get(ino, 0) + 1
         handle = next(self._numbers)
-        self._files[handle] = OpenFile(attributes, flags, 0 if _ctx is None else _ctx.pid)
+        pid, uid = (0, 0) if _ctx is None else (_ctx.pid, _ctx.uid)
+        self._files[handle] = OpenFile(attributes, flags, pid, uid)
         return pyfuse3.FileInfo(fh=handle, direct_io=False, keep_cache=True)
 
     @_guarded
@@ -232,19 +190,18 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
 
     @_guarded
     async def getxattr(self, inode: int, name: bytes, _ctx: object = None) -> bytes:
-        """``user.*`` from the annotations; see ``USER`` for the others."""
-        if not name.startswith(USER):
-            raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
+        """From the annotations; see ``USER`` for what is not there."""
         value = self._annotations.value(Inode(inode), name) if self._annotations else None
         if value is None:
-            raise pyfuse3.FUSEError(errno.ENODATA)
+            known = name.startswith(USER) or (self._annotations is not None and self._annotations.occurs(name))
+            raise pyfuse3.FUSEError(errno.ENODATA if known else errno.EOPNOTSUPP)
         return value
 
     @_guarded
-    async def listxattr(self, inode: int, _ctx: object = None) -> Sequence[bytes]:
+    async def listxattr(self, inode: int, _ctx: pyfuse3.RequestContext | None = None) -> Sequence[bytes]:
         """The names the annotations show."""
         names = self._annotations.names(Inode(inode)) if self._annotations else ()
-        return [name for name in names if name.startswith(USER)]
+        return listed(names, 0 if _ctx is None else _ctx.uid)
 
     # Changes. The kernel refuses them on a read-only mount; these answer after a ``mount -o remount,rw``.
 
@@ -271,11 +228,7 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
                 return request
 
     def _path(self, ino: int) -> bytes:
-        try:
-            return self._namespace.path(Inode(ino))
-        except Exception:
-            log.exception("no path for inode %d", ino)
-            return b"(inode %d)" % ino
+        return path_of(self._namespace, ino)
 
     def _attributes(self, ino: Inode | None) -> Attributes:
         found = None if ino is None else self._namespace.attributes(ino)

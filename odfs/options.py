@@ -1,8 +1,19 @@
 """How a mount behaves. Pure values; what each is worth was measured, the reasons stand beside them."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from odfs.ports import Recall
+
+
+class Adapter(Enum):
+    """How the process speaks to FUSE."""
+
+    AUTO = "auto"
+    """Directly if fusermount3 is installed, else by libfuse."""
+    DIRECT = "direct"
+    LIBRARY = "library"
+    """By libfuse and pyfuse3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +46,6 @@ class MountOptions:
     """What a read of bytes that are not at hand does, for readers that are not refused."""
     refused_readers: tuple[str, ...] = ()
     """Shell patterns of program names that never make a disc move (``readers.CRAWLERS``)."""
+    adapter: Adapter = Adapter.AUTO
+    passthrough: bool = True
+    """The kernel may read cached files itself (direct adapter, Linux >= 6.9, root)."""

@@ -6,7 +6,7 @@ Names are bytes, one path component each, never ``/``, NUL, ``.`` or ``..``. Tim
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, NewType, Protocol
+from typing import NamedTuple, NewType, Protocol, runtime_checkable
 
 Inode = NewType("Inode", int)
 ROOT = Inode(1)
@@ -113,11 +113,24 @@ class Contents(Protocol):
         ...
 
 
-class Annotations(Protocol):
-    """Extended attributes of files, if whoever mounts has any to show. Synchronous and fast, like ``Namespace``.
+@runtime_checkable
+class Backing(Protocol):
+    """What ``Contents`` may be able to do beside: name the plain file that holds the bytes."""
 
-    Only names that start with ``user.`` are ever asked for or shown.
-    """
+    def backing(self, file: Attributes) -> int | None:
+        """A descriptor of a file that holds exactly the whole checked content, or None. Must not block.
+
+        It stays open until ``forget``, or until the next call into ``Contents``; the kernel then holds the file.
+        """
+        ...
+
+
+class Annotations(Protocol):
+    """Extended attributes of files, if whoever mounts has any to show. Synchronous and fast, like ``Namespace``."""
+
+    def occurs(self, name: bytes) -> bool:
+        """Whether any file may have an attribute of this name: if not, callers are told never to ask again."""
+        ...
 
     def names(self, ino: Inode) -> Sequence[bytes]:
         """The names ``listxattr`` shows for an inode."""

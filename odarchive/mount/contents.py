@@ -65,6 +65,11 @@ class CachedContents:
             return None
         return view if got == length else None
 
+    def backing(self, file: Attributes) -> int | None:
+        """See ``odfs.ports.Backing``: the cache file, if it is there, whole and checked."""
+        descriptor = self._open.get(file.ino)
+        return self._find(file) if descriptor is None else descriptor
+
     async def read(self, file: Attributes, offset: int, length: int, recall: Recall) -> bytes:
         """See the port."""
         descriptor = self._open.get(file.ino)

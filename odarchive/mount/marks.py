@@ -38,6 +38,10 @@ class Marks:
         self._standings = standings
         self._cached = cached
 
+    def occurs(self, name: bytes) -> bool:
+        """See the port."""
+        return False
+
     def names(self, ino: Inode) -> Sequence[bytes]:
         """See the port: none, see above."""
         del ino

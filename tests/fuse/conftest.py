@@ -25,6 +25,7 @@ class Server:
 
     def __init__(self, directory: Path, log: Path, *manner: str) -> None:
         self.directory = directory
+        self.manner = manner
         self.log = log
         self._events: queue.Queue[list[object]] = queue.Queue()
         path = os.pathsep.join([os.fspath(HERE.parent / "odfs"), os.fspath(HERE.parent.parent)])
@@ -92,11 +93,11 @@ def _starter(base: Path, servers: list[Server]) -> Start:
     return start
 
 
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=["direct", "library"])
+def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     servers: list[Server] = []
     try:
-        server = _starter(tmp_path_factory.mktemp("shared"), servers)()
+        server = _starter(tmp_path_factory.mktemp("shared"), servers)(request.param)
         server.event("mounted")
         yield server
     finally:

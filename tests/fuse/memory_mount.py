@@ -1,7 +1,7 @@
 """Mounts a tree in memory: ``memory_mount.py DIRECTORY [MANNER]``. Run as a process by the tests beside it.
 
 Manners: ``broken`` has a root that cannot be looked at, ``hasty`` gives the mount half a second to answer, ``never``
-recalls nothing, ``plain`` runs on plain trio.
+recalls nothing, ``library`` speaks by pyfuse3, ``plain`` does so on plain trio.
 
 Says one JSON line per event on standard output; takes orders, one a line, on standard input.
 """
@@ -10,13 +10,15 @@ import json
 import logging
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import trio
-from memory_tree import MemoryAnnotations, MemoryContents, MemoryNamespace
+from memory_tree import MemoryAnnotations, MemoryContents, MemoryNamespace, pattern
 
 from odfs.errors import ContentDamaged, ContentUnavailable, MountError, RecallRefused, RecallTimedOut
 from odfs.mount import MountOptions, RunningMount, run, stop_on_signals
+from odfs.options import Adapter
 from odfs.ports import ROOT, Recall
 from odfs.readers import CRAWLERS
 
@@ -73,6 +75,11 @@ class Tree:
         many = add_directory(ROOT, b"many")
         for number in range(MANY):
             add_file(many, b"%05d" % number, number)
+        backed = add_file(ROOT, b"backed", BIG)
+        with tempfile.TemporaryFile() as file:
+            file.write(pattern(backed, 0, BIG))
+            file.flush()
+            self.contents.files[backed] = os.dup(file.fileno())
         self._add_faults()
 
     def _add_faults(self) -> None:
@@ -97,6 +104,8 @@ class Tree:
                 return self.contents.started
             case ["recalled"]:
                 return len(set(self.contents.recalled))
+            case ["asked"]:
+                return self.contents.asked
             case ["forgotten"]:
                 return len(self.contents.forgotten)
         return "done"
@@ -123,6 +132,7 @@ async def main(directory: Path, manner: str) -> None:
         recall=Recall.NEVER if manner == "never" else Recall.WAIT,
         spin_us=0 if manner == "plain" else 50,
         refused_readers=CRAWLERS,
+        adapter=Adapter.LIBRARY if manner in ("library", "plain") else Adapter.DIRECT,
     )
     if manner == "broken":
         del tree.namespace.nodes[ROOT]

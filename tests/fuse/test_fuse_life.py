@@ -46,8 +46,8 @@ def blocked_readers(server: Server, count: int) -> Iterator[list[Future[bytes | 
                 server.kill()
 
 
-def mounted(start: Start) -> Server:
-    server = start()
+def mounted(start: Start, *manner: str) -> Server:
+    server = start(*manner)
     server.event("mounted")
     return server
 
@@ -95,9 +95,9 @@ def test_a_reader_that_waits_can_be_killed(start: Start) -> None:
         assert reader.wait(LIMIT) == -end
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_unmounts_although_readers_wait(start: Start, end: signal.Signals) -> None:
-    server = mounted(start)
+@pytest.mark.parametrize(("end", "manner"), [(signal.SIGTERM, ""), (signal.SIGINT, ""), (signal.SIGTERM, "library")])
+def test_a_signal_unmounts_although_readers_wait(start: Start, end: signal.Signals, manner: str) -> None:
+    server = mounted(start, manner)
     with blocked_readers(server, 3) as futures:
         server.process.send_signal(end)
         assert ends_cleanly(server)
@@ -105,8 +105,9 @@ def test_a_signal_unmounts_although_readers_wait(start: Start, end: signal.Signa
     assert os.listdir(server.directory) == []
 
 
-def test_a_killed_process_leaves_a_dead_mount_which_the_next_takes_over(start: Start) -> None:
-    first = mounted(start)
+@pytest.mark.parametrize("manner", ["", "library"])
+def test_a_killed_process_leaves_a_dead_mount_which_the_next_takes_over(start: Start, manner: str) -> None:
+    first = mounted(start, manner)
     with blocked_readers(first, 2) as futures:
         first.kill()
         assert all(isinstance(future.result(LIMIT), int) for future in futures)
@@ -203,8 +204,9 @@ def test_the_kernels_knobs_are_turned(start: Start) -> None:
     assert "cannot set" not in server.log.read_text()
 
 
-def test_an_invalidated_name_is_seen_at_once(start: Start) -> None:
-    server = mounted(start)
+@pytest.mark.parametrize("manner", ["", "library"])
+def test_an_invalidated_name_is_seen_at_once(start: Start, manner: str) -> None:
+    server = mounted(start, manner)
     new = server.directory / "new"
     assert not new.exists()
     server.order("add new")

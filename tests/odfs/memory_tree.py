@@ -105,6 +105,13 @@ class MemoryContents:
         self.started = 0
         self.recalled: list[int] = []
         """Inodes in ``waiting`` for which a disc would have been loaded."""
+        self.files: dict[int, int] = {}
+        """Descriptors of files with the bytes of an inode, for the kernel to read."""
+        self.asked = 0
+        """Reads of inodes in ``files`` that came here all the same."""
+
+    def backing(self, file: Attributes) -> int | None:
+        return self.files.get(file.ino)
 
     async def read(self, file: Attributes, offset: int, length: int, recall: Recall) -> bytes | memoryview:
         ino = file.ino
@@ -122,6 +129,7 @@ class MemoryContents:
 
     def read_now(self, file: Attributes, offset: int, length: int) -> bytes | memoryview | None:
         ino = file.ino
+        self.asked += ino in self.files
         if ino in self.cut:
             return pattern(ino, offset, length)[: self.cut[ino]]
         return pattern(ino, offset, length) if self.resident(ino) else None
@@ -135,7 +143,10 @@ class MemoryContents:
 
 
 class MemoryAnnotations:
-    """Every inode has the attribute ``user.odarchive.inode``, and one outside ``user.`` that must never show."""
+    """Every inode has the attribute ``user.odarchive.inode``, and one that only the superuser may see."""
+
+    def occurs(self, name: bytes) -> bool:
+        return False
 
     def names(self, ino: Inode) -> Sequence[bytes]:
         return [b"user.odarchive.inode", b"trusted.hidden"]

@@ -1,0 +1,88 @@
+"""What both adapters to FUSE share: which error is which errno, what an open file is, and how log lines name requests.
+
+Not for: speaking to FUSE (``operations`` by pyfuse3, ``answers`` directly).
+"""
+
+import errno
+import logging
+from collections.abc import Sequence
+
+import trio
+
+from odfs.errors import ContentDamaged, ContentUnavailable, RecallRefused, RecallTimedOut
+from odfs.ports import Attributes, Inode, Namespace, Recall
+
+log = logging.getLogger(__name__)
+
+ERRNO: tuple[tuple[type[Exception], int], ...] = (
+    (RecallRefused, errno.EAGAIN),
+    (RecallTimedOut, errno.ETIMEDOUT),
+    (ContentDamaged, errno.EIO),
+    (ContentUnavailable, errno.EIO),
+    (trio.TooSlowError, errno.ETIMEDOUT),
+)
+"""What the ports may answer besides a result. Any other exception is a fault of the program: EIO and a traceback."""
+
+USER = b"user."
+"""Where extended attributes of everybody are. EOPNOTSUPP for others makes ``ls -l`` ask once, not per file."""
+
+REMEMBERED = 4096
+"""Lookups remembered for the opens that follow them."""
+
+NAME_MAX = 255
+"""Longest name in bytes, as in the file systems that are archived."""
+
+
+class OpenFile:
+    """One open handle of a file, and who opened it; ``recall`` is found out at the first read that needs it."""
+
+    __slots__ = ("attributes", "flags", "pid", "recall", "size", "uid")
+
+    def __init__(self, attributes: Attributes, flags: int, pid: int, uid: int = 0) -> None:
+        self.attributes = attributes
+        self.size = attributes.size
+        self.flags = flags
+        self.pid = pid
+        self.uid = uid
+        self.recall: Recall | None = None
+
+
+class Refused(Exception):
+    """The answer is an errno."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(errno.errorcode[number])
+        self.number = number
+
+
+class Waits(Exception):
+    """A read has to wait."""
+
+    def __init__(self, file: OpenFile, offset: int, expected: int) -> None:
+        super().__init__()
+        self.read = (file, offset, expected)
+
+
+def errno_of(error: Exception, request: str) -> int:
+    """The errno of an exception, which is written to the log with what the request was about."""
+    for kind, number in ERRNO:
+        if isinstance(error, kind):
+            level = logging.INFO if number == errno.EAGAIN else logging.WARNING  # a refused crawler asks very often
+            log.log(level, "%s: %s: %s", request, errno.errorcode[number], error)
+            return number
+    log.error("%s: unexpected error, answered EIO", request, exc_info=error)
+    return errno.EIO
+
+
+def path_of(namespace: Namespace, ino: int) -> bytes:
+    """A path for a log line; never raises."""
+    try:
+        return namespace.path(Inode(ino))
+    except Exception:
+        log.exception("no path for inode %d", ino)
+        return b"(inode %d)" % ino
+
+
+def listed(names: Sequence[bytes], uid: int) -> Sequence[bytes]:
+    """The names of extended attributes that a user may see: ``trusted.`` ones are the superuser's (xattr(7))."""
+    return list(names) if uid == 0 else [name for name in names if not name.startswith(b"trusted.")]
