@@ -230,12 +230,17 @@ def everyone(connection: Connection) -> list[Disc]:
 
 
 def find(connection: Connection, name: str) -> Disc:
-    """The disc a person names: by label, by id on the disc, or by its beginning.
+    """The disc a person names: by label, by id on the disc or its beginning, by what the code on its label says.
 
     Raises:
         NotFound: no disc, or more than one, goes by that name.
     """
-    known = [disc for disc in everyone(connection) if name in (disc.label, disc.uuid) or disc.uuid.startswith(name)]
+    digits = name.removeprefix("ODA:").replace("-", "").lower()
+    known = [
+        disc
+        for disc in everyone(connection)
+        if name == disc.label or (digits and disc.uuid.replace("-", "").startswith(digits))
+    ]
     counting = [disc for disc in known if disc.state in _READABLE] or known
     if len(counting) != 1:
         raise NotFound(f"{len(counting)} discs are called {name!r}; `odarchive disc list` lists them with their ids")

@@ -45,6 +45,7 @@ _PLACES = {
     "robot": "odarchive.cli.robot:robot",
     "drive": "odarchive.cli.drive:drive",
     "disc": "odarchive.cli.disc:disc",
+    "label": "odarchive.cli.label:label",
     "queue": "odarchive.cli.queue:queue",
     "job": "odarchive.cli.job:job",
     "restore": "odarchive.cli.restore:restore",

@@ -6,6 +6,7 @@ All text may come from discs and file names, so it stays text here: the template
 import math
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,21 +19,28 @@ from odarchive.librarian.demand import Want
 from odarchive.librarian.scheduler import Librarian
 from odarchive.model import ContentId, DiscId, Job, JobKind, SegmentId
 from odarchive.service.needs import needs, open_jobs
+from robot.errors import RobotError
 from robot.wire.errand import choices
 
 MOST_ROWS = 40
-"""Jobs, recalls and diary lines shown at the most."""
+"""Jobs looked at, and shown, at the most."""
+MOST_RECALLS, MOST_LINES = 12, 10
+"""Recalls and lines of the diary shown at the most."""
+_GLANCE = 0.5
+"""Seconds the machine may take to say how many slots it has; while its arm is at work it does not answer."""
+NEVER_SEEN = "not-looked-at"
 _RINGS = ((278.0, 240.0), (228.0, 190.0), (178.0, 140.0))
 """Outer and inner radius of each ring of slots, in a picture 600 units wide."""
 _PER_RING = 200
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
-async def overview(librarian: Librarian) -> dict[str, Any]:
-    """Everything the page shows."""
+async def overview(librarian: Librarian, slots: int) -> dict[str, Any]:
+    """Everything the page shows. ``slots``: how many the machine has, as ``slot_count`` said."""
     room = librarian.room
     listed = await open_jobs(librarian)
-    known = await room.read(_known, listed, [want.content for want in librarian.demand])
+    wants = list(librarian.demand)[:MOST_RECALLS]
+    known = await room.read(_known, listed[:MOST_ROWS], [want.content for want in wants], slots)
     asked = room.board.asked
     return {
         **known,
@@ -47,35 +55,45 @@ async def overview(librarian: Librarian) -> dict[str, Any]:
         "drives": [_drive(librarian, bay) for bay in librarian.bays],
         "jobs": [_job(job, known["names"]) for job in listed[:MOST_ROWS] if job.kind is not JobKind.RECALL],
         "more_jobs": max(0, len(listed) - MOST_ROWS),
-        "recalls": [_want(librarian, want, known["names"]) for want in list(librarian.demand)[:MOST_ROWS]],
-        "more_recalls": max(0, len(librarian.demand) - MOST_ROWS),
+        "recalls": [_want(librarian, want, known["names"]) for want in wants],
+        "more_recalls": len(librarian.demand) - len(wants),
         "cache": {"used": size(room.cache.used), "quota": size(room.cache.quota)},
     }
 
 
-def _known(connection: Connection, listed: Sequence[Job], contents: Sequence[ContentId]) -> dict[str, Any]:
-    slots, labels = discs.slots(connection), discs.labels(connection)
+async def slot_count(librarian: Librarian) -> int:
+    """How many slots the machine has; 0 if it cannot be asked now."""
+    with trio.move_on_after(_GLANCE), suppress(RobotError):
+        return (await librarian.room.jukebox.capabilities()).slots
+    return 0
+
+
+def _known(connection: Connection, listed: Sequence[Job], contents: Sequence[ContentId], count: int) -> dict[str, Any]:
+    beliefs, labels = discs.slots(connection), discs.labels(connection)
     counts = Counter(discs.tally(connection))
-    states = Counter(slot.state.value for slot in slots.values())
-    blanks = states["blank"]
+    slots = [
+        (
+            number,
+            belief.state.value if belief is not None else NEVER_SEEN,
+            "" if belief is None or belief.disc is None else labels.get(belief.disc, ""),
+        )
+        for number in range(1, max(count, max(beliefs, default=0)) + 1)
+        for belief in (beliefs.get(number),)
+    ]
+    states = Counter(state for _, state, _ in slots)
     return {
         "label": archive.facts(connection).label_prefix,
         "paused": machine.paused(connection),
-        "tally": [(name, counts[name]) for name in ("verified", "suspect", "missing", "spoiled") if counts[name]],
+        "troubled": [(name, counts[name]) for name in ("suspect", "missing", "spoiled") if counts[name]],
         "copies": counts["verified"],
         "archived": size(sum(disc.image_size for disc in discs.everyone(connection) if disc.state == "verified")),
-        "blanks": blanks,
-        "names": _names(connection, listed[:MOST_ROWS], contents[:MOST_ROWS], labels),
-        "ticks": ticks(
-            [
-                (number, slot.state.value, "" if slot.disc is None else labels.get(slot.disc, ""))
-                for number, slot in sorted(slots.items())
-            ]
-        ),
+        "blanks": states["blank"],
+        "names": _names(connection, listed, contents, labels),
+        "ticks": ticks(slots),
         "states": sorted(states.items(), key=lambda item: -item[1]),
         "diary": [
             {"at": moment(line.at_ns), "kind": line.kind, "message": line.message}
-            for line in diary.latest(connection, 12)
+            for line in diary.latest(connection, MOST_LINES)
         ],
     }
 
@@ -111,7 +129,7 @@ def _want(librarian: Librarian, want: Want, names: dict[tuple[str, int], str]) -
     return {
         "what": names.get(("content", int(want.content)), f"content {want.content}"),
         "size": size(want.size),
-        "left": f"about {duration(librarian.seconds_left(want))}",
+        "left": estimate(librarian.seconds_left(want)),
         "why": want.why,
     }
 
@@ -123,7 +141,7 @@ def _drive(librarian: Librarian, bay: Bay) -> dict[str, Any]:
     left = (activity.total - activity.done) / speed if speed and activity.total else None
     return {
         "number": int(bay.number),
-        "holds": bay.found.describe() if bay.found is not None else "nothing",
+        "holds": bay.found.name if bay.found is not None and bay.loaded else "nothing",
         "home": bay.home,
         "doing": activity.step,
         "ill": activity.step.startswith("out of service"),
@@ -169,6 +187,11 @@ def duration(seconds: float) -> str:
             rest = whole % unit // below
             return f"{whole // unit} {name} {rest} {under}" if rest and whole < 10 * unit else f"{whole // unit} {name}"
     return f"{whole} s"
+
+
+def estimate(seconds: float) -> str:
+    """A wait that nobody knows to the second."""
+    return "less than a minute" if seconds < 60 else f"about {duration(60 * math.ceil(seconds / 60))}"
 
 
 def size(count: float) -> str:

@@ -19,7 +19,7 @@ from odarchive.catalogue import machine
 from odarchive.librarian.scheduler import Librarian
 from odarchive.service.guard import cookie_name, same_origin
 from odarchive.service.key import equal, form_token
-from odarchive.service.overview import overview
+from odarchive.service.overview import overview, slot_count
 from robot.wire.errand import Answer, choices, sentence
 
 LARGEST_FORM = 4096
@@ -38,6 +38,7 @@ class StatusPages:
         self._librarian = librarian
         self._token = form_token(key)
         self._templates = _templates()
+        self._slots = 0
         self._style = (_PAGES / "style.css").read_text("utf-8")
 
     def routes(self) -> list[Route]:
@@ -56,7 +57,9 @@ class StatusPages:
 
     async def _home(self, request: Request) -> Response:
         late = request.query_params.get("late") == "1"
-        return self._page("status.html", refresh=REFRESH, late=late, **await overview(self._librarian))
+        self._slots = await slot_count(self._librarian) or self._slots
+        shown = await overview(self._librarian, self._slots)
+        return self._page("status.html", refresh=REFRESH, late=late, **shown)
 
     async def _css(self, _request: Request) -> Response:
         return Response(self._style, media_type="text/css")
