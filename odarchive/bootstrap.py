@@ -25,6 +25,7 @@ from odarchive.errors import Locked, MountFailed, NoSpace, OdarchiveError, Robot
 from odarchive.librarian.journal import CatalogueJournal
 from odarchive.librarian.workroom import Threads, Workroom
 from odarchive.mount.manner import MountManner
+from odarchive.seal.keyring import Keyring
 from robot.errors import RobotError
 from robot.ports import Element
 
@@ -177,10 +178,11 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
     try:
         journal = CatalogueJournal(catalogue, database, time.time_ns)
         with catalogue.read() as connection:
-            archive_uuid = archive.facts(connection).uuid
+            facts = archive.facts(connection)
+        keyring = Keyring.of(facts.recipients, config.key)
         yield Workroom(
             config=config,
-            archive_uuid=archive_uuid,
+            archive_uuid=facts.uuid,
             catalogue=catalogue,
             jukebox=Jukebox(changer, drives, journal),
             drives=drives,
@@ -189,6 +191,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
             database=database,
             captions=captions,
             board=board,
+            keyring=keyring,
         )
     finally:
         with trio.move_on_after(5, shield=True):

@@ -128,6 +128,8 @@ class Config:
     prices: tuple[tuple[str, float], ...] = ()
     """What one disc costs, by kind of medium."""
     currency: str = "EUR"
+    key: Path | None = None
+    """The file with the key of an encrypted archive; None: discs are written but not read."""
 
     @property
     def catalogue(self) -> Path:
@@ -159,6 +161,7 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
         "after": (int, float),
     },
     "verify": {"renew_at": (int, float)},
+    "privacy": {"key": str},
     "prices": {"currency": str} | dict.fromkeys(("cd", "dvd", "dvd-dl", "bd", "bd-dl", "bd-xl", "bd-xx"), (int, float)),
 }
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -196,6 +199,8 @@ def _config(root: Path, path: Path, raw: Mapping[str, Any]) -> Config:
     values["streamed"] = _streamed(path, sections["burn"])
     values |= {key: value for name in ("burn", "recall", "verify") for key, value in sections[name].items()}
     values |= {{"bytes": "cache_bytes"}.get(key, key): value for key, value in sections["cache"].items()}
+    if "key" in sections["privacy"]:
+        values["key"] = root / sections["privacy"]["key"]
     for key in ("staging", "cache", "socket"):
         values.setdefault(key, root / getattr(_DEFAULTS, key))
     prices = sections["prices"]

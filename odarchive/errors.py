@@ -79,6 +79,13 @@ class NotFound(OdarchiveError):
     meaning: ClassVar[str] = "no such path, disc, segment or job in the archive"
 
 
+class KeyNeeded(OdarchiveError):
+    """An encrypted disc cannot be opened: no key was given, or the wrong one."""
+
+    exit_code: ClassVar[int] = 17
+    meaning: ClassVar[str] = "the key of an encrypted archive is missing or does not fit"
+
+
 class OperatorNeeded(OdarchiveError):
     """A person must act: blanks are missing, a disc is outside the robot, the door is open."""
 

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from odarchive.catalogue import schema
 from odarchive.catalogue.database import Catalogue
+from odarchive.catalogue.seals import RECIPIENTS
 from odarchive.errors import DamageFound, NoArchive, OdarchiveError
 from odarchive.model import ROOT_INO
 
-REVISION = "0006"
+REVISION = "0007"
 """The migration this program's schema corresponds to; the last one under ``migrations/versions``."""
 
 
@@ -29,6 +30,7 @@ class Facts:
     """What is fixed when an archive is made.
 
     ``copies``: verified discs wanted of every segment. ``udf_symlinks``: discs show symlinks in UDF too.
+    ``recipients``: age recipients that all discs are encrypted to; none: they are not encrypted.
     """
 
     uuid: str
@@ -36,6 +38,7 @@ class Facts:
     created_ns: int
     copies: int = 1
     udf_symlinks: bool = False
+    recipients: tuple[str, ...] = ()
 
 
 def create(path: Path, facts: Facts) -> Catalogue:
@@ -125,6 +128,7 @@ def _facts_of(connection: Connection) -> Facts:
         created_ns=int(values["created_ns"]),
         copies=int(values["copies"]),
         udf_symlinks=values.get(UDF_SYMLINKS) == YES,
+        recipients=tuple(values.get(RECIPIENTS, "").split()),
     )
 
 
@@ -140,6 +144,8 @@ def _begin(connection: Connection, facts: Facts) -> None:
     rows = {name: str(getattr(facts, name)) for name in ("uuid", "label_prefix", "created_ns", "copies")}
     if facts.udf_symlinks:
         rows[UDF_SYMLINKS] = YES
+    if facts.recipients:
+        rows[RECIPIENTS] = " ".join(facts.recipients)
     connection.execute(insert(schema.archive), [{"key": key, "value": value} for key, value in rows.items()])
     connection.execute(insert(schema.counter).values(name="ino", value=ROOT_INO + 1))
     root = {"parent": 0, "name": b"", "since": 0, "ino": ROOT_INO, "mode": S_IFDIR | 0o755, "nlink": 2, "size": 0}

@@ -123,7 +123,7 @@ def verified(connection: Connection, disc: DiscId, *, copies: int, now_ns: int) 
     enough = len(copies_of(connection, number)) >= copies
     if enough:
         connection.execute(
-            update(schema.segment).where(schema.segment.c.id == number).values(state=SegmentState.ARCHIVED)
+            update(schema.segment).where(schema.segment.c.id == number).values(state=SegmentState.ARCHIVED, seal=None)
         )
     publish(connection, number)
     return enough

@@ -11,9 +11,10 @@ from enum import StrEnum
 from sqlalchemy import Connection, Row, Select, func, insert, literal, not_, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from odarchive.catalogue import discs, machine, schema
+from odarchive.catalogue import discs, machine, schema, seals
 from odarchive.errors import NotFound
 from odarchive.model import SECTOR, ContentId, DiscId, DiscState, JobId, JobKind, JobState, SegmentId, SegmentState
+from odarchive.seal.sizes import sealed_size
 
 RETRY_LIMIT = 0.01
 """Share of sectors that came only at the second try, from which on a disc is copied while it still can be."""
@@ -79,7 +80,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A range of a content on a segment, with what the content is."""
+    """A range of a content on a segment, with what the content is; of an encrypted disc, the age file in its place."""
 
     content: ContentId
     length: int
@@ -91,13 +92,19 @@ class Placed:
 def placed(connection: Connection, segment: SegmentId) -> list[Placed]:
     """Everything on a segment, by sector."""
     p, c = schema.piece.c, schema.content.c
+    count = len(seals.recipients(connection))
     rows = connection.execute(
-        select(p.content, p.length, p.sector, c.digest, c.size)
+        select(p.content, p.length, p.sector, c.digest, c.size, p.stored_digest)
         .join(schema.content, c.id == p.content)
         .where(p.segment == segment, p.sector.is_not(None))
         .order_by(p.sector)
     )
-    return [Placed(ContentId(row[0]), row[1], row[2] or 0, row[3], row[4]) for row in rows]
+    found = []
+    for content, length, sector, digest, size, stored in rows:
+        on_disc = length if stored is None else sealed_size(length, count)
+        whole = size if stored is None else on_disc
+        found.append(Placed(ContentId(content), on_disc, sector or 0, digest if stored is None else stored, whole))
+    return found
 
 
 def judge(bytes_asked: int, retries: int, unreadable: int, damaged: int, limit: float = RETRY_LIMIT) -> Outcome:

@@ -202,7 +202,7 @@ def forget_image(connection: Connection, number: SegmentId) -> None:
         .where(_s.id == number)
         .values(state=SegmentState.PLANNED, image_size=None, image_digest=None)
     )
-    connection.execute(update(schema.piece).where(_p.segment == number).values(sector=None))
+    connection.execute(update(schema.piece).where(_p.segment == number).values(sector=None, stored_digest=None))
 
 
 def leave_out(connection: Connection, number: SegmentId, lost: Iterable[ContentId]) -> None:
@@ -256,7 +256,7 @@ def whole_catalogue(connection: Connection) -> Iterator[bytes]:
         schema.archive: None,
         schema.source: None,
         schema.snapshot: None,
-        schema.segment: None,
+        schema.segment: {"seal"},
         schema.disc: None,
         schema.content: None,
         schema.entry: {"shown", "ctime_ns", "src_dev", "src_ino"},

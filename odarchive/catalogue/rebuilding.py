@@ -39,6 +39,8 @@ class Piece:
     sector: int
     chunks: bytes = b""
     """Chunk digests, if the disc has any."""
+    stored: bytes | None = None
+    """BLAKE3 of the age file there, if the disc is encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,18 +198,18 @@ def _put_segment(raw: sqlite3.Connection, seen: SeenDisc, pieces: Sequence[Piece
     )
     there = set(
         raw.execute(
-            "SELECT content.digest, content.size, start, length, sector FROM piece"
+            "SELECT content.digest, content.size, start, length, sector, stored_digest FROM piece"
             " JOIN content ON content.id = piece.content WHERE segment = ?",
             (seen.segment,),
         )
     )
-    if there == {(piece.digest, piece.size, piece.start, piece.length, piece.sector) for piece in pieces}:
+    if there == {(p.digest, p.size, p.start, p.length, p.sector, p.stored) for p in pieces}:
         return
     raw.execute("DELETE FROM piece WHERE segment = ?", (seen.segment,))
     raw.executemany(
-        "INSERT INTO piece (content, segment, start, length, sector)"
-        " SELECT id, ?, ?, ?, ? FROM content WHERE digest = ?",
-        ((seen.segment, piece.start, piece.length, piece.sector, piece.digest) for piece in pieces),
+        "INSERT INTO piece (content, segment, start, length, sector, stored_digest)"
+        " SELECT id, ?, ?, ?, ?, ? FROM content WHERE digest = ?",
+        ((seen.segment, p.start, p.length, p.sector, p.stored, p.digest) for p in pieces),
     )
 
 

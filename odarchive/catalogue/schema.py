@@ -242,6 +242,7 @@ segment = Table(
     Column("created_ns", BigInteger, nullable=False),
     Column("image_size", BigInteger, comment="bytes, multiple of 65,536; NULL until imaged"),
     Column("image_digest", LargeBinary, comment="BLAKE3 of the image as built, before any stamp; NULL until imaged"),
+    Column("seal", LargeBinary, comment="secret the keys of an encrypted image are drawn from; NULL when archived"),
     comment="plans for one disc each",
 )
 
@@ -253,6 +254,7 @@ piece = Table(
     Column("start", BigInteger, primary_key=True, autoincrement=False, comment="offset of the range in the content"),
     Column("length", BigInteger, nullable=False, comment="bytes, > 0"),
     Column("sector", BigInteger, comment="first sector on every disc of the segment; NULL until imaged"),
+    Column("stored_digest", LargeBinary, comment="BLAKE3 of the age file that stands there; NULL if not encrypted"),
     Index("piece_segment", "segment", "sector"),
     sqlite_with_rowid=False,
     comment="ranges of contents placed on segments",

@@ -5,8 +5,9 @@ import shlex
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -69,6 +70,8 @@ driver = {driver}
 # currency = "EUR"             # of what one disc costs, by kind of medium: cd, dvd, dvd-dl, bd, bd-dl, bd-xl, bd-xx
 # bd = 0.80
 
+[privacy]
+{key}
 [recall]
 # deadline = 600               # seconds a read in the mount may wait for its disc
 # hold = 2.0                   # seconds a disc stays in its drive after the last read while others wait
@@ -98,6 +101,10 @@ class NewArchive:
     drives: tuple[tuple[str, str], ...]
     label: str
     udf_symlinks: bool = False
+    recipients: tuple[str, ...] = ()
+    """Whom all discs are encrypted to."""
+    key: str = ""
+    """The file with the key, if this machine has it."""
 
 
 @click.command()
@@ -111,6 +118,10 @@ class NewArchive:
 @click.option("--drive", "drives", multiple=True, metavar="KIND:PATH", help="A drive, such as sr:/dev/sr0; repeat.")
 @click.option("--label", default="ODA", show_default=True, help="How the labels of all discs begin.")
 @click.option("--udf-symlinks", is_flag=True, help="Discs show symlinks in UDF too; 7-Zip then refuses to open them.")
+@click.option("--encrypt-to", multiple=True, metavar="AGE1...", help="Encrypt all discs to this key; repeat for more.")
+@click.option(
+    "--new-key", type=click.Path(path_type=Path), metavar="FILE", help="Make a key in FILE, encrypt to it too."
+)
 @common_options()
 @click.pass_obj
 def init(
@@ -122,16 +133,42 @@ def init(
     label: str,
     *,
     udf_symlinks: bool,
-    **robot: str | int,
+    **options: Any,  # noqa: ANN401  click's own
 ) -> None:
     """Make a new archive in DIRECTORY (or in the folder that --archive names)."""
     root = (directory or settings.root()).absolute()
-    identity = create(NewArchive(root, driver, _robot(driver, robot), tuple(map(_drive, drives)), label, udf_symlinks))
+    encrypt_to: tuple[str, ...] = options.pop("encrypt_to")
+    new_key: Path | None = options.pop("new_key")
+    new = NewArchive(root, driver, _robot(driver, options), tuple(map(_drive, drives)), label, udf_symlinks)
+    new = _encrypted(new, encrypt_to, new_key)
+    identity = create(new)
     if settings.json:
-        output.document({"archive": str(root), "uuid": identity})
+        output.document({"archive": str(root), "uuid": identity, "encrypted_to": list(new.recipients)})
         return
     output.line(f"archive made in {root}; its settings are in {root / 'archive.toml'}")
+    if new.recipients:
+        output.line(f"its discs are encrypted to {', '.join(new.recipients)}")
+    if new_key is not None:
+        output.note(
+            f"odarchive: without the key in {new_key} nobody reads these discs, ever: print it and keep it apart"
+        )
+        output.hint(f"print it with: odarchive key print {new_key}")
     output.hint(f"next: odarchive -a {root} scan PATH")
+
+
+def _encrypted(new: NewArchive, to: tuple[str, ...], new_key: Path | None) -> NewArchive:
+    """The same with recipients; a new key is made now, so that it is there before anything is encrypted to it."""
+    from odarchive.seal import keys  # noqa: PLC0415  most archives are not encrypted
+
+    if (new.root / "archive.toml").exists() or not (to or new_key):
+        return new
+    keys.recipients(to)  # before a file is made
+    recipients = tuple(dict.fromkeys(word.strip() for word in to))
+    if new_key is None:
+        return replace(new, recipients=recipients)
+    path = new_key.absolute()
+    recipients = (*recipients, keys.new_identity(path, created=output.moment(time.time_ns())))
+    return replace(new, recipients=recipients, key=str(path))
 
 
 def _robot(driver: str, given: Mapping[str, str | int | None]) -> dict[str, str | int | tuple[str, ...]]:
@@ -178,7 +215,9 @@ def create(new: NewArchive) -> str:
         new.root.mkdir(parents=True, exist_ok=True)
         if path.exists():
             raise OdarchiveError(f"{new.root} is an archive already; nothing was changed")
-        facts = archive.Facts(str(uuid.uuid4()), new.label, time.time_ns(), udf_symlinks=new.udf_symlinks)
+        facts = archive.Facts(
+            str(uuid.uuid4()), new.label, time.time_ns(), udf_symlinks=new.udf_symlinks, recipients=new.recipients
+        )
         facts = archive.create_or_resume(new.root / "catalogue.db", facts)
         _write_whole(path, _toml(new))
     except OSError as error:
@@ -200,7 +239,9 @@ def _toml(new: NewArchive) -> str:
     blocks = [f"[[drive]]\nkind = {json.dumps(kind)}\npath = {_quoted(path)}\n" for kind, path in new.drives]
     drives = "\n".join(blocks) or '# [[drive]]\n# kind = "sr"\n# path = "/dev/sr0"\n'
     settings = "".join(f"{key} = {_value(value)}\n" for key, value in new.robot.items())
-    return _TOML.format(driver=_quoted(new.driver), settings=settings, drives=drives)
+    shown = f"key = {_quoted(new.key)}" if new.key else '# key = "key.txt"'
+    key = f"{shown:<30} # the file that opens the discs of an encrypted archive; without it they are only written\n"
+    return _TOML.format(driver=_quoted(new.driver), settings=settings, drives=drives, key=key)
 
 
 def _value(value: str | int | tuple[str, ...]) -> str:

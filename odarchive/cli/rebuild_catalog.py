@@ -23,21 +23,24 @@ from odarchive.errors import ExitCode
     help="A folder with images or mounted discs, or one of them; may be repeated.",
 )
 @click.option("--only", default="", metavar="UUID", help="Take the discs of this archive, when there are several.")
+@click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="The key of an encrypted archive.")
 @common_options()
 @click.pass_obj
-def rebuild_catalog(settings: Settings, places: tuple[Path, ...], only: str) -> int:
+def rebuild_catalog(settings: Settings, places: tuple[Path, ...], only: str, key: Path | None) -> int:
     """Make the archive's catalogue anew from its discs or their images.
 
     The newest disc gives the names; every other is compared with it. Discs that no catalogue knows as verified are read
     completely. An existing catalogue is never replaced. Exit code 1: something was left out; stderr says what.
     """
-    from odarchive.offline.disc import open_disc  # noqa: PLC0415  needs the catalogue's packages, as the next
+    from odarchive.offline.sealed import open_plain  # noqa: PLC0415  needs the catalogue's packages, as the next
     from odarchive.rebuild.rebuild import rebuild, sort_out  # noqa: PLC0415
+    from odarchive.seal.opening import opener  # noqa: PLC0415
 
     root = settings.root()
     root.mkdir(parents=True, exist_ok=True)
     path = _catalogue(root)
-    pile = sort_out(((str(place), partial(open_disc, place)) for place in _discs(places)), only)
+    keys = opener(key or config.load(root).key)
+    pile = sort_out(((str(place), partial(open_plain, place, keys)) for place in _discs(places)), only)
     done = rebuild(path, pile, tell=_silent if settings.json else output.hint)
     for note in done.notes:
         output.note(f"odarchive: {note}")

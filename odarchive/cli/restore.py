@@ -35,6 +35,7 @@ class Order:
     plan: bool
     set_id: bool
     recheck: bool
+    key: Path | None
 
 
 @click.command()
@@ -53,6 +54,9 @@ class Order:
 )
 @click.option("--setuid", "set_id", is_flag=True, help="Give set-user-id and set-group-id bits back too.")
 @click.option("--recheck", is_flag=True, help="Read what an earlier run restored and compare it.")
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="FILE", help="The key of encrypted discs given with --from."
+)
 @common_options()
 @click.pass_obj
 def restore(settings: Settings, /, **options: Any) -> int:  # noqa: ANN401  click's own
@@ -135,10 +139,11 @@ def _recall(archive: "Archive", work: "Work") -> None:
 def _hand(archive: "Archive", work: "Work", order: Order) -> "Outcome":
     from odarchive.catalogue import archive as facts  # noqa: PLC0415
     from odarchive.restore.by_hand import ByHand  # noqa: PLC0415
+    from odarchive.seal.opening import opener  # noqa: PLC0415
 
     with archive.catalogue.read() as connection:
         uuid = facts.facts(connection).uuid
-    with ByHand(work, uuid) as hand:
+    with ByHand(work, uuid, opener(order.key or archive.config.key)) as hand:
         waiting = [disc for path in order.discs for disc in _found(path)]
         while True:
             for path in waiting:

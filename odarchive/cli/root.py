@@ -56,6 +56,7 @@ _PLACES = {
     "status": "odarchive.cli.status:status",
     "parity": "odarchive.cli.parity:parity",
     "repair": "odarchive.cli.parity:repair",
+    "key": "odarchive.cli.key:key",
     "info": "odarchive.cli.info:info",
     "check": "odarchive.cli.check:check",
     "import": "odarchive.cli.import_:import_",

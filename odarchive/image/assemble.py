@@ -70,11 +70,11 @@ def assemble(
             below = (*place, names[node.path[-1]])
             if node.target is None:
                 result.directories.append(Directory(below, node.attributes))
-                result.entries.append(_entry(node, "dir", place=below))
+                result.entries.append(entry_of(node, "dir", place=below))
                 waiting.append((node.path, below))
             else:
                 result.symlinks.append(Symlink(below, node.target, node.attributes))
-                result.entries.append(_entry(node, "symlink", place=below, udf_symlinks=udf_symlinks))
+                result.entries.append(entry_of(node, "symlink", place=below, udf_symlinks=udf_symlinks))
     result.entries += [_file_entry(file, result) for file in files]
     result.directories.sort(key=lambda directory: directory.path)
     result.symlinks.sort(key=lambda link: link.path)
@@ -115,10 +115,11 @@ def _is_whole(file: FileNode) -> bool:
 def _file_entry(file: FileNode, result: Assembly) -> Entry:
     ranges = file.ranges if file.size else ((0, 0),)
     parts = tuple((start, length, result.files[file.node.path, start]) for start, length in ranges)
-    return replace(_entry(file.node, "file"), size=file.size, digest=file.digest, parts=parts)
+    return replace(entry_of(file.node, "file"), size=file.size, digest=file.digest, parts=parts)
 
 
-def _entry(node: Node, kind: str, *, place: DiscPath = (), udf_symlinks: bool = False) -> Entry:
+def entry_of(node: Node, kind: str, *, place: DiscPath = (), udf_symlinks: bool = False) -> Entry:
+    """A name's line in the entry list."""
     about = node.attributes
     return Entry(
         path=b"/".join(node.path),

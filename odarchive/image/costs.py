@@ -12,6 +12,7 @@ from odarchive.chunks import CHUNK_DIGEST, digests_size
 from odarchive.image.bridge.sectors import BLOCK_SECTORS, FILE_SET_BLOCKS, PARTITION, TAIL_ANCHORS
 from odarchive.image.names import LONGEST_STORED, identifier_size, readable_size
 from odarchive.model import SECTOR
+from odarchive.seal.sizes import per_file
 
 _FID = 38 + 3
 _RECORD, _LONGEST_RECORD, _INLINE_NAME = 106, 254, 149
@@ -36,6 +37,8 @@ _SYSTEM_SECTORS = PARTITION + FILE_SET_BLOCKS + TAIL_ANCHORS + BLOCK_SECTORS
 _OWN_SECTORS = 4 * 4 + 8 + 16
 """Own directories (two views), path tables (rounded), File Entries and last sectors of the own files."""
 _PART_SUFFIX = 19
+_NUMBERED = 3 * 40
+"""The path of a numbered file in three texts; the folders of a thousand of them come with it."""
 _ESCAPED = bytes([*range(32), *b'"\\', *range(127, 256)])
 
 
@@ -90,6 +93,16 @@ def content_cost(size: int) -> int:
     """Bytes of a file, or of a part of one, beside its data and its names."""
     chunks = _CATALOGUE_CHUNKS + 2 * (digests_size(size) or CHUNK_DIGEST)
     return SECTOR + _CATALOGUE_CONTENT + _CATALOGUE_PART + chunks + (size // _ISO_CHUNK) * _record(_INLINE_NAME)
+
+
+def sealed_cost(recipients: int) -> int:
+    """What a content costs more if it is encrypted: header, tag, its line in both catalogues, its numbered name."""
+    return per_file(recipients) + _CATALOGUE_CONTENT + _SUM_LINE + _NUMBERED
+
+
+def sealed_texts(recipients: int) -> int:
+    """What the texts of an encrypted disc cost more than the same texts in plain."""
+    return 3 * per_file(recipients)
 
 
 def directory_cost(parent: PathCost, name: bytes) -> int:

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from odarchive.image.readme_sealed import readme_sealed
 from odarchive.image.spec import DiscPath
 
-README, CATALOGUE, DISC_INFO, SUMS, RESTORE = (
+README, CATALOGUE, DISC_INFO, SUMS, RESTORE, UNSEAL = (
     "README.MD",
     "catalogue.json",
     "disc_info.json",
     "SHA256SUMS",
     "restore.py",
+    "unseal.py",
 )
+AGE, SEALED_SUFFIX = "age", ".age"
 DATA, SET = "DATA", "SET"
 ENTRIES, SET_CATALOGUE = "entries.jsonl", "catalogue.jsonl.gz"
 INFO_SIZE = 2048
@@ -190,8 +193,12 @@ def disc_path(path: DiscPath) -> str:
     return "/" + "/".join(path)
 
 
-def readme(*, label: str, segment: int, archive: str, created_ns: int, has_set_catalogue: bool) -> bytes:
+def readme(
+    *, label: str, segment: int, archive: str, created_ns: int, has_set_catalogue: bool, sealed: bool = False
+) -> bytes:
     """The disc in plain words."""
+    if sealed:
+        return readme_sealed(label, segment, archive, stamp_text(created_ns))
     whole = (
         f"- {SET}/{SET_CATALOGUE}: the catalogue of the whole archive as known when this disc was made: every name of\n"
         "  every source and on which disc it lies (gzip, one JSON object per line).\n"
@@ -229,13 +236,19 @@ def restore_script() -> bytes:
     return importlib.resources.files(__package__).joinpath("restore_script.py").read_bytes()
 
 
-def fixed_bytes() -> int:
+def unseal_script() -> bytes:
+    """The program that decrypts, as it stands on each encrypted disc."""
+    return importlib.resources.files(__package__).joinpath("unseal_script.py").read_bytes()
+
+
+def fixed_bytes(*, sealed: bool = False) -> int:
     """Upper bound of the bytes of the own files of a disc that holds nothing."""
-    text = readme(label="X" * 32, segment=10**9, archive="X" * 36, created_ns=0, has_set_catalogue=True)
-    return len(text) + len(restore_script()) + INFO_SIZE + _HEADS
+    text = readme(label="X" * 32, segment=10**9, archive="X" * 36, created_ns=0, has_set_catalogue=True, sealed=sealed)
+    scripts = len(restore_script()) + (len(unseal_script()) if sealed else 0)
+    return len(text) + scripts + INFO_SIZE + _HEADS * (2 if sealed else 1)
 
 
-def disc_info(*, label: str, segment: int, archive: str, disc: str, created_ns: int) -> bytes:
+def disc_info(*, label: str, segment: int, archive: str, disc: str, created_ns: int, sealed: bool = False) -> bytes:
     """Who the disc is, in the size that a stamp keeps. ``disc_num`` and ``num_discs`` are words, as the ancestor's."""
     facts = {
         "date": stamp_text(created_ns),
@@ -247,6 +260,8 @@ def disc_info(*, label: str, segment: int, archive: str, disc: str, created_ns: 
         "format_version": FORMAT_VERSION,
         "software": "odarchive",
     }
+    if sealed:
+        facts["encrypted"] = AGE
     return pad_json(facts, INFO_SIZE)
 
 

@@ -6,10 +6,12 @@
 
 DISC and PLACE are mounted discs, folders with a copy of one, image files, or drives (/dev/sr0). The program may be run
 again with further discs for the same DIR. Every byte is checked against the SHA-256 on its disc while it is copied.
+Encrypted discs need the key too: --key FILE, and unseal.py from the disc beside this program.
 
 How it works. /catalogue.json of each disc says which contents lie on it; they are copied into DIR/.restore under their
 digests, parts at their offsets. What the folders look like is in /SET/catalogue.jsonl.gz, and the newest disc knows
-best; without any, /SET/entries.jsonl of every disc is put together. In the end the contents get their names, and
+best; without any, /SET/entries.jsonl of every disc is put together. On encrypted discs these are age files, and
+/SET/catalogue.json.age takes the place of /catalogue.json. In the end the contents get their names, and
 everything its owner, mode and times. FORMAT.md of odarchive specifies all files.
 
 This file is written to every disc, so it imports nothing of odarchive and stays readable.
@@ -21,6 +23,7 @@ import argparse
 import contextlib
 import gzip
 import hashlib
+import importlib.util
 import io
 import json
 import os
@@ -28,6 +31,7 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -258,10 +262,43 @@ def current_paths(tables: dict[str, list[Record]], digests: dict[int, str]) -> d
 # ---- restoring -----------------------------------------------------------------------------------------------------
 
 
+class Unsealer:
+    """Decrypts with unseal.py; without a key it says what is missing."""
+
+    def __init__(self, key_file: str | None) -> None:
+        self.module: Any = None
+        self.secrets: list[bytes] = []
+        if key_file is None:
+            return
+        beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "unseal.py")
+        if not os.path.exists(beside):
+            raise BadDisc("unseal.py must lie beside this program; every encrypted disc has it")
+        spec = importlib.util.spec_from_file_location("unseal", beside)
+        if spec is None or spec.loader is None:
+            raise BadDisc(f"{beside} cannot be loaded")
+        self.module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.module)
+        try:
+            self.secrets = self.module.keys_in(key_file)
+        except self.module.Unopened as error:
+            raise BadDisc(str(error)) from None
+
+    def open(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The bytes of an age file."""
+        if self.module is None:
+            raise BadDisc("it is encrypted: give the file with the key (--key FILE); README.MD on it says more")
+        try:
+            yield from self.module.unsealed(blocks, self.secrets)
+        except self.module.Unopened as error:
+            raise BadDisc(str(error)) from None
+
+
 class Restore:
     """One target folder: the contents it has, the names they will get, and what went wrong."""
 
-    def __init__(self, target: bytes) -> None:
+    def __init__(self, target: bytes, key_file: str | None = None) -> None:
+        self.unsealer = Unsealer(key_file)
+        self.stored: dict[int, int] = {}
         self.target, self.store = target, os.path.join(target, STORE)
         self.problems: list[str] = []
         self.names = Names()
@@ -294,6 +331,11 @@ class Restore:
         number, label = int(about["job_id"]), str(about["job_name"])
         if label in self.seen:
             return
+        self.stored = {}
+        if about.get("encrypted"):
+            self.stored = {int(one["sector"]): int(one["size"]) for one in about["files"].values()}
+            with self.text(disc, "SET/catalogue.json", sums) as file:
+                about = json.load(file)
         self.names_of(disc, number, sums)
         for digest, content in sorted(about["files"].items(), key=lambda item: first_sector(item[1])):
             self.content(disc, label, digest, content)
@@ -307,12 +349,28 @@ class Restore:
 
     def names_of(self, disc: Folder | Image, number: int, sums: dict[str, str]) -> None:
         """The entry list, and the catalogue of the whole archive if there is one."""
-        with own_text(disc, "SET/entries.jsonl", sums) as file:
+        with self.text(disc, "SET/entries.jsonl", sums) as file:
             self.names.add_entries(number, file)
         name = "SET/catalogue.jsonl.gz"
-        if name in sums:
-            with own_text(disc, name, sums) as file, gzip.open(file) as lines:
+        if name in sums or f"{name}.age" in sums:
+            with self.text(disc, name, sums) as file, gzip.open(file) as lines:
                 self.names.add_catalogue(number, lines)
+
+    def text(self, disc: Folder | Image, name: str, sums: dict[str, str]) -> BinaryIO:
+        """A file that describes the disc, decrypted if need be."""
+        if f"{name}.age" not in sums:
+            return own_text(disc, name, sums)
+        plain: BinaryIO = tempfile.TemporaryFile(dir=self.store)  # noqa: SIM115  the caller closes it
+        with own_text(disc, f"{name}.age", sums) as file:
+            plain.writelines(self.unsealer.open(pieces(file, 1 << 62)))
+        plain.seek(0)
+        return plain
+
+    def blocks(self, disc: Folder | Image, part: Record, length: int) -> Iterator[bytes]:
+        """The bytes of a content or a part of one, decrypted if need be."""
+        if not self.stored:
+            return disc.content(part, length)
+        return self.unsealer.open(disc.content(part, self.stored[int(part["sector"])]))
 
     def content(self, disc: Folder | Image, label: str, digest: str, content: Record) -> None:
         """Copy a content, or the parts of it that are on the disc, into the store."""
@@ -327,7 +385,7 @@ class Restore:
             if not 0 <= start <= start + length <= content["size"]:
                 raise BadDisc(f"bad sizes of {digest}")
             try:
-                self.copy(disc.content(part, length), os.path.join(self.store, digest.encode()), part)
+                self.copy(self.blocks(disc, part, length), os.path.join(self.store, digest.encode()), part)
             except (BadDisc, OSError) as error:
                 self.problems.append(f"disc {label}: {min(part['filenames'])}: {error}")
             else:
@@ -499,12 +557,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Rebuild archived folders from discs of one archive.")
     parser.add_argument("--to", required=True, metavar="DIR", help="where the folders are rebuilt")
     parser.add_argument("--ask", metavar="PLACE", help="ask for one disc after the other, in this drive or folder")
+    parser.add_argument("--key", metavar="FILE", help="the key of encrypted discs: lines AGE-SECRET-KEY-1...")
     parser.add_argument("discs", nargs="*", metavar="DISC", help="mounted discs, copies, images or drives")
     options = parser.parse_args()
     if not options.discs and not options.ask:
         parser.error("name discs, or --ask with a drive")
     target = os.path.abspath(os.fsencode(options.to))
-    restore = Restore(target)
+    try:
+        restore = Restore(target, options.key)
+    except FAILURES as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     for disc in options.discs:
         restore.disc(disc)
     if options.ask:

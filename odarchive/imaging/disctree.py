@@ -2,36 +2,35 @@
 
 Everything that decides the size of an image is in here, so a plan asks the same code what its image will have (no
 source is opened for that). The texts that tell of the bytes (catalogue.json, then SHA256SUMS) come last on the disc,
-because they are rendered when everything before them was read and hashed. Their sizes are known before (``ondisc``).
+because they are rendered when everything before them was read and hashed. Their sizes are known before (``owntexts``).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from odarchive.catalogue.archive import UDF_SYMLINKS, YES
 from odarchive.catalogue.grids import PartKey
 from odarchive.catalogue.plans import Piece
-from odarchive.chunks import CHUNK_DIGEST, digests_size
 from odarchive.image import ondisc
 from odarchive.image.assemble import Assembly, FileNode, assemble
+from odarchive.image.assemble_sealed import assemble_sealed
 from odarchive.image.bridge.sink import ByteWriter
 from odarchive.image.identity import NO_DISC, DiscIdentity
-from odarchive.image.ondisc import NO_SHA256, Placed
+from odarchive.image.ondisc import Placed
 from odarchive.image.sources import Ranged, Unreadable, zeros
 from odarchive.image.spec import (
     Attributes,
     Digests,
-    DigestsOf,
     Directory,
     DiscPath,
     File,
     ImageTree,
     Inode,
-    Late,
     VolumeInfo,
 )
 from odarchive.image.writer import ImageWriter, PreparedImage, Progress, SourceFailed, WrittenImage
+from odarchive.imaging.owntexts import OwnTexts, Wished, chunks_of, own_files
+from odarchive.imaging.sealing import sealing_of
 from odarchive.imaging.selection import Selection
 from odarchive.model import ContentId
 
@@ -90,19 +89,26 @@ class DiscTree:
         nodes, links = list(selection.file_nodes(gone)), selection.links()
         parents = selection.directory_nodes([*(file.node for file in nodes), *links])
         udf_symlinks = selection.facts.get(UDF_SYMLINKS) == YES
-        assembly = assemble(parents, nodes, links, udf_symlinks=udf_symlinks)
+        self._sealing = sealing_of(selection)
+        self._written: WrittenImage | None = None
+        if self._sealing is None:
+            assembly = assemble(parents, nodes, links, udf_symlinks=udf_symlinks)
+        else:
+            assembly = assemble_sealed(parents, nodes, links, self._own)
         pieces = [piece for piece in selection.pieces if piece.content not in gone]
         self._sources = sorted(
             (self._source(piece, assembly) for piece in pieces), key=lambda source: source.placed.paths[0]
         )
         self._expected = _Expected()
-        data = [File(source.inodes, source.piece.length) for source in self._sources]
+        data = [File(source.inodes, self._stored_size(source.piece)) for source in self._sources]
         self._data_files = len(data)
-        empty, texts = _empty_files(nodes, assembly), list(self._texts(assembly))
+        empty = [] if self._sealing else _empty_files(nodes, assembly)
         self._texts_from = len(data) + len(empty)
+        own = OwnTexts(selection, self._sealing, self._own, lambda: self.prepared.sectors)
+        extra = None if wish.extra is None else (wish.extra.size, wish.extra.pieces)
+        texts = list(own.early(assembly, Wished(wish.disc, wish.label, extra)))
         self._pieces = [pieces for _, _, pieces in texts]
-        own = [File((Inode((path,), self._own),), size) for path, size, _ in texts]
-        files = (*data, *empty, *own)
+        files = (*data, *empty, *own_files(texts, self._own))
         label = wish.label or selection.segment.label
         identity = DiscIdentity(selection.facts["uuid"], wish.disc, label)
         tree = ImageTree(
@@ -110,7 +116,7 @@ class DiscTree:
             self._directories(assembly),
             files,
             self._open,
-            self._late(files),
+            own.late(files, [source.placed for source in self._sources]),
             tuple(assembly.symlinks),
             wish.least_size,
         )
@@ -126,7 +132,7 @@ class DiscTree:
         found = {}
         for number, source in enumerate(self._sources):
             piece = source.piece
-            if digests := _chunks(written.digests(number), source.placed):
+            if digests := chunks_of(self._digests(written, number), source.placed):
                 found[piece.content, piece.start, piece.length] = digests
         return found
 
@@ -141,11 +147,20 @@ class DiscTree:
         """
         self._expected = _Expected()
         written = self.prepared.write(out, progress)
+        self._written = written
         failed = self._expected.failed
         for number, source in enumerate(self._sources):
-            if written.digests(number).blake3 != self._expected.digests.get(number, source.piece.digest):
+            if self._digests(written, number).blake3 != self._expected.digests.get(number, source.piece.digest):
                 failed.setdefault(source.piece.content, "has other bytes than when it was scanned")
         return written, failed
+
+    def stored(self) -> dict[tuple[ContentId, int], bytes]:
+        """BLAKE3 of each piece's age file, by (content, start), once they are written; none if not encrypted."""
+        written = self._written
+        if self._sealing is None or written is None:
+            return {}
+        keys = ((source.piece.content, source.piece.start) for source in self._sources)
+        return {key: written.digests(number).blake3 for number, key in enumerate(keys)}
 
     def content_of(self, error: SourceFailed) -> tuple[ContentId, str]:
         """Which content an error is about, and why.
@@ -162,25 +177,29 @@ class DiscTree:
     def _source(self, piece: Piece, assembly: Assembly) -> _Source:
         selection = self._selection
         names = sorted(selection.names[piece.content], key=selection.path)
-        whole = (piece.start, piece.length) == (0, piece.size)
+        if self._sealing is not None:
+            path = assembly.files[selection.path(names[0]), piece.start]
+            return _Source(piece, _placed(piece, names[0].mtime_ns, (path,)), (Inode((path,), self._own),))
         inodes = _inodes(
             (name.ino, assembly.files[selection.path(name), piece.start], selection.attributes(name)) for name in names
         )
-        placed = Placed(
-            digest=piece.digest,
-            size=piece.size,
-            mtime_ns=names[0].mtime_ns,
-            start=None if whole else piece.start,
-            length=piece.length,
-            paths=tuple(sorted(path for inode in inodes for path in inode.paths)),
-        )
-        return _Source(piece, placed, inodes)
+        paths = tuple(sorted(path for inode in inodes for path in inode.paths))
+        return _Source(piece, _placed(piece, names[0].mtime_ns, paths), inodes)
 
     def _open(self, number: int) -> int | Iterable[bytes]:
         """The bytes of a file of the tree."""
         if number >= self._data_files:
             own = number - self._texts_from
             return self._pieces[own]() if own >= 0 else ()
+        piece, sealing = self._sources[number].piece, self._sealing
+        if sealing is None:
+            return self._open_piece(number)
+        opened = self._open_piece(number)
+        if isinstance(opened, int):
+            opened = Ranged(opened, piece.start, piece.length, self._wish.lenient)
+        return sealing.content(number, piece, opened)
+
+    def _open_piece(self, number: int) -> int | Iterable[bytes]:
         piece, expected = self._sources[number].piece, self._expected
         whole = self._sources[number].placed.start is None
         try:
@@ -194,95 +213,22 @@ class DiscTree:
             return descriptor
         return Ranged(descriptor, piece.start, piece.length, self._wish.lenient)
 
+    def _stored_size(self, piece: Piece) -> int:
+        return piece.length if self._sealing is None else self._sealing.size(piece.length)
+
+    def _digests(self, written: WrittenImage, number: int) -> Digests:
+        """Of a piece's own bytes, encrypted or not."""
+        return written.digests(number) if self._sealing is None else self._sealing.plain[number]
+
     def _directories(self, assembly: Assembly) -> tuple[Directory, ...]:
         own = Attributes(0o555, 0, 0, self._selection.segment.created_ns)
         return (Directory((ondisc.DATA,), own), Directory((ondisc.SET,), own), *assembly.directories)
 
-    # The disc's own texts.
 
-    def _texts(self, assembly: Assembly) -> Iterator[tuple[DiscPath, int, Callable[[], Iterable[bytes]]]]:
-        """The texts that are known before anything is read: path, size and bytes."""
-        segment, archive, extra = self._selection.segment, self._selection.facts["uuid"], self._wish.extra
-        readme = ondisc.readme(
-            label=segment.label,
-            segment=segment.id,
-            archive=archive,
-            created_ns=segment.created_ns,
-            has_set_catalogue=extra is not None,
-        )
-        info = ondisc.disc_info(
-            label=self._wish.label or segment.label,
-            segment=segment.id,
-            archive=archive,
-            disc=self._wish.disc,
-            created_ns=segment.created_ns,
-        )
-        yield _text((ondisc.README,), readme)
-        yield _text((ondisc.RESTORE,), ondisc.restore_script())
-        yield _text((ondisc.DISC_INFO,), info)
-        yield _text((ondisc.SET, ondisc.ENTRIES), ondisc.entries_text(assembly.entries))
-        if extra is not None:
-            yield (ondisc.SET, ondisc.SET_CATALOGUE), extra.size, extra.pieces
-
-    def _late(self, files: tuple[File, ...]) -> tuple[Late, Late]:
-        """catalogue.json and SHA256SUMS, whose sizes do not depend on sectors and digests."""
-        catalogue = (ondisc.CATALOGUE,)
-        summed = [
-            (path, number)
-            for number, file in enumerate(files)
-            for inode in file.inodes
-            for path in inode.paths
-            if path != (ondisc.DISC_INFO,)  # stamped later
-        ]
-        summed.append((catalogue, len(files)))
-        summed.sort()
-
-        def rendered_catalogue(digests: DigestsOf) -> Iterator[bytes]:
-            sectors = self.prepared.sectors
-            return self._catalogue(sectors, digests)
-
-        def rendered_sums(digests: DigestsOf) -> Iterator[bytes]:
-            return (ondisc.sums_line(path, digests(number).sha256.hex()) for path, number in summed)
-
-        size = sum(map(len, self._catalogue([0] * len(self._sources), self._no_digests)))
-        sums_size = sum(len(ondisc.sums_line(path, NO_SHA256)) for path, _ in summed)
-        return (
-            Late(catalogue, self._own, size, rendered_catalogue),
-            Late((ondisc.SUMS,), self._own, sums_size, rendered_sums),
-        )
-
-    def _catalogue(self, sectors: Sequence[int], digests: DigestsOf) -> Iterator[bytes]:
-        placed = [source.placed for source in self._sources]
-
-        def read(number: int) -> ondisc.Read:
-            found = digests(number)
-            return ondisc.Read(found.sha256.hex(), _chunks(found, placed[number]).hex())
-
-        return ondisc.catalogue_json(self._header(), placed, sectors, read)
-
-    def _no_digests(self, number: int) -> Digests:
-        """As long as the real ones."""
-        return Digests(bytes(32), bytes(32), bytes(digests_size(self._sources[number].piece.length)))
-
-    def _header(self) -> dict[str, Any]:
-        segment = self._selection.segment
-        return {
-            "client_name": "odarchive",
-            "date": ondisc.stamp_text(segment.created_ns),
-            "guid": self._selection.facts["uuid"],
-            "job_id": segment.id,
-            "job_name": segment.label,
-            "segment_size": segment.capacity,
-        }
-
-
-def _chunks(digests: Digests, placed: Placed) -> bytes:
-    """The chunk digests of a file; a part of a content has one even if it is one chunk."""
-    return digests.chunks or (b"" if placed.start is None else digests.blake3[:CHUNK_DIGEST])
-
-
-def _text(path: DiscPath, text: bytes) -> tuple[DiscPath, int, Callable[[], Iterable[bytes]]]:
-    return path, len(text), lambda: (text,)
+def _placed(piece: Piece, mtime_ns: int, paths: tuple[DiscPath, ...]) -> Placed:
+    whole = (piece.start, piece.length) == (0, piece.size)
+    start = None if whole else piece.start
+    return Placed(piece.digest, piece.size, mtime_ns, start, piece.length, paths)
 
 
 def _empty_files(nodes: Iterable[FileNode], assembly: Assembly) -> list[File]:

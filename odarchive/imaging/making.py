@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from odarchive.catalogue import grids, plans
+from odarchive.catalogue import grids, plans, seals
 from odarchive.catalogue.database import Catalogue
 from odarchive.catalogue.grids import PartKey
 from odarchive.digest import BLOCK
@@ -85,6 +85,8 @@ def selected(catalogue: Catalogue, segment_id: SegmentId, *, copy: bool = False)
         segment = _buildable(connection, segment_id, copy=copy)
         if not _is_on_disc(connection, segment_id):
             plans.forget_image(connection, segment_id)
+        if seals.recipients(connection):
+            _draw_seed(connection, segment)
         selection = select_segment(connection, segment)
     selection.require_sources()
     return selection
@@ -99,6 +101,16 @@ def _buildable(connection: Connection, number: SegmentId, *, copy: bool) -> plan
     if set(plans.discs_of(connection, number)) & _OPEN:
         raise TryLater(f"a burn of segment {number} is not settled yet; start the librarian, then try again")
     return segment
+
+
+def _draw_seed(connection: Connection, segment: plans.Planned) -> None:
+    """Raises OdarchiveError: the secret of an image that is on discs is gone, so it cannot be made the same again."""
+    if _is_on_disc(connection, segment.id) and seals.seed(connection, segment.id) is None:
+        raise OdarchiveError(
+            f"segment {segment.id} is encrypted and archived, so its sources give no copy of its disc; "
+            'set [burn] staging to "file" and read the disc instead'
+        )
+    seals.draw_seed(connection, segment.id)
 
 
 def _is_on_disc(connection: Connection, number: SegmentId) -> bool:
@@ -178,6 +190,7 @@ def record(connection: Connection, found: Made, *, copy: bool = False) -> None:
     if not _is_on_disc(connection, number):
         plans.leave_out(connection, number, found.lost)
         plans.imaged(connection, number, size=size, digest=found.digest, sectors=sectors)
+        seals.store(connection, number, found.tree.stored())
     elif found.lost or plans.image_of(connection, number) != (size, sectors):
         raise OdarchiveError(
             f"the sources of segment {number} are no longer what its disc holds, so they give no copy of it; "

@@ -11,7 +11,7 @@ from stat import S_IMODE, S_ISDIR, S_ISLNK
 
 from sqlalchemy import Connection
 
-from odarchive.catalogue import plans
+from odarchive.catalogue import plans, seals
 from odarchive.catalogue.plans import Name, Piece, Planned
 from odarchive.errors import SourceMissing
 from odarchive.image.assemble import FileNode, Node, SourcePath
@@ -33,6 +33,8 @@ class Selection:
     """Of every current directory."""
     directories: Mapping[Ino, Name]
     sources: Mapping[bytes, bytes]
+    seed: bytes | None = None
+    """The secret of an encrypted image; None before one is drawn."""
 
     def is_empty(self, lost: Iterable[ContentId]) -> bool:
         """Whether nothing is left for the disc."""
@@ -170,6 +172,7 @@ def select_segment(connection: Connection, segment: Planned) -> Selection:
         paths=paths,
         directories=directories,
         sources=plans.sources(connection),
+        seed=seals.seed(connection, segment.id),
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from odarchive.catalogue import seals
 from odarchive.catalogue.database import Catalogue
 from odarchive.errors import BurnFailed
 from odarchive.image.bridge_writer import BridgeWriter
@@ -63,7 +64,12 @@ def stream_image(
         found = made(catalogue, selection, DiscWish(extra, disc, label), BridgeWriter(), write)
         with catalogue.write() as connection:
             record(connection, found, copy=True)
-        yield StreamedImage(found.tree.prepared.size, found.digest, found.left_out, found.tree)
+        try:
+            yield StreamedImage(found.tree.prepared.size, found.digest, found.left_out, found.tree)
+        except BurnFailed:  # other bytes may have been encrypted with its keys
+            with catalogue.write() as connection:
+                seals.forget_seed(connection, segment_id)
+            raise
 
 
 def image_size(catalogue: Catalogue, segment_id: SegmentId, scratch: Path) -> int:

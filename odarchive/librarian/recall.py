@@ -13,18 +13,17 @@ from odarchive.cache import Filling
 from odarchive.catalogue import discs, jobs
 from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Disc
-from odarchive.errors import DamageFound, NoSpace
+from odarchive.errors import DamageFound, KeyNeeded, NoSpace
 from odarchive.librarian.awaited import Awaited
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.demand import Demand, Want
 from odarchive.librarian.fetch import Fetcher
 from odarchive.librarian.readback import SectorReader
+from odarchive.librarian.unsealing import NO_KEY, PieceReader
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, DiscState, Extent, JobState, SegmentId
 from robot.errors import ReadFailed, RobotError
 from robot.ports import SECTOR
-
-CHUNK = 1 << 20
 
 
 @dataclass(slots=True)
@@ -72,6 +71,11 @@ class Recaller:
         Raises:
             RobotError: the machine failed; wants stay open and say why.
         """
+        keyring = self._room.keyring
+        if keyring.sealed and keyring.opener is None:  # no disc is fetched for nothing
+            for want in self._demand.on(segment):
+                await self.fail(want, NO_KEY)
+            return
         disc = await self._fetcher.bring(bay, segment)
         if disc is None:
             return
@@ -97,7 +101,7 @@ class Recaller:
                 await self._room.heavy(filling.check)
         except (ReadFailed, DamageFound) as error:
             problem = f"disc {disc.label}: {error}"
-        except NoSpace as error:
+        except (KeyNeeded, NoSpace) as error:
             await self.fail(want, str(error))
             return
         if problem:
@@ -126,12 +130,17 @@ class Recaller:
             partial = self._partial[want.content] = Partial(filling)
         return partial.filling
 
-    @staticmethod
     async def _copy(
-        bay: Bay, reader: SectorReader, filling: Filling, extent: Extent, needless: Callable[[], bool] = lambda: False
+        self,
+        bay: Bay,
+        reader: SectorReader,
+        filling: Filling,
+        extent: Extent,
+        needless: Callable[[], bool] = lambda: False,
     ) -> None:
-        for offset in range(0, extent.length, CHUNK):
-            data = await reader.read(extent.sector + offset // SECTOR, min(CHUNK, extent.length - offset))
+        piece = PieceReader(reader, extent, self._room.keyring)
+        for offset in range(0, extent.length, piece.step):
+            data = await piece.read(offset, min(piece.step, extent.length - offset))
             if needless():
                 return
             filling.write(extent.start + offset, data)
@@ -186,7 +195,7 @@ class Recaller:
                 await self._copy(bay, reader, filling, extent)
                 filling.check()
                 filling.admit()
-        except (ReadFailed, DamageFound, NoSpace):
+        except (ReadFailed, DamageFound, KeyNeeded, NoSpace):
             return False
         return True
 

@@ -17,6 +17,7 @@ from odarchive.catalogue import discs
 from odarchive.catalogue.database import Catalogue, Connection
 from odarchive.config import Config
 from odarchive.model import DiscId, JobId
+from odarchive.seal.keyring import Keyring
 from robot.changers.people import Board
 from robot.jukebox import Jukebox
 from robot.ports import Burner, Drive, DriveId, Element
@@ -63,6 +64,8 @@ class Workroom:
     new_uuid: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
     database: Blocking = field(default_factory=lambda: Threads(1))
     heavy: Blocking = field(default_factory=lambda: Threads(4))
+    keyring: Keyring = field(default_factory=Keyring)
+    """What opens the discs of an encrypted archive."""
     claims: set[int] = field(default_factory=set)
     """Slots whose disc a bay holds or is about to fetch; no other bay may ask the arm for it."""
 

@@ -42,6 +42,9 @@ class OnDisc:
     """From the root of the disc, without leading slash."""
     chunks: bytes
     """Chunk digests of the range, joined; empty if the disc has none."""
+    stored: bytes = b""
+    """BLAKE3 of the age file that stands there; empty if it is not encrypted."""
+    stored_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class DiscCatalogue:
     capacity: int
     date: str
     contents: tuple[OnDisc, ...]
+    encrypted: bool = False
+    """It tells of age files; another catalogue, itself encrypted, of what is in them."""
+    recipients: tuple[str, ...] = ()
+    """Whom the archive is encrypted to, in the inner one."""
 
 
 def disc_info(text: bytes) -> DiscIdentity:
@@ -63,6 +70,11 @@ def disc_info(text: bytes) -> DiscIdentity:
         return DiscIdentity(_string(value, "archive_id"), _string(value, "disc_id"), _string(value, "label"))
     except ValueError as error:
         raise BadDisc(f"disc_info.json: {error}") from None
+
+
+def encrypted(text: bytes) -> bool:
+    """Whether a disc is encrypted, by its ``disc_info.json``."""
+    return _object(_json(text, "disc_info.json"), "disc_info.json").get("encrypted") is not None
 
 
 def age(text: bytes) -> tuple[str, int]:
@@ -87,7 +99,16 @@ def catalogue(text: bytes) -> DiscCatalogue:
         capacity=_number(value, "segment_size"),
         date=_string(value, "date"),
         contents=tuple(contents),
+        encrypted=value.get("encrypted") is not None,
+        recipients=_words(value, "recipients"),
     )
+
+
+def _words(value: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    found = value.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(word, str) and word.isascii() for word in found):
+        raise BadDisc(f"catalogue.json: {key} are no words")
+    return tuple(found)
 
 
 def _contents(name: str, record: Mapping[str, Any]) -> Iterator[OnDisc]:

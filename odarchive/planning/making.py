@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from odarchive import plan
-from odarchive.catalogue import plans
+from odarchive.catalogue import plans, seals
 from odarchive.catalogue.database import Catalogue
 from odarchive.catalogue.publish import publish
 from odarchive.catalogue.unplanned import Unplanned, unplanned
@@ -19,6 +19,7 @@ from odarchive.plan import DiscPlan, Part, Shape, Stream
 from odarchive.planning.exact import Exact
 from odarchive.planning.tree import Tree
 from odarchive.planning.wish import Wish
+from odarchive.seal.sizes import room
 
 LABEL_PREFIX_SIZE = 24
 """Room is left for ``_0001`` and for the copy's number behind it."""
@@ -80,14 +81,17 @@ class _Planner:
         self._usable = wish.reserve.usable(medium)
         totals = plans.totals(connection)
         self._catalogue = costs.catalogue_reserve(totals.entries, totals.name_bytes, totals.contents, self._usable)
-        fixed = costs.fixed_cost(ondisc.fixed_bytes(), self._catalogue)
-        shape = Shape(medium.usable, fixed, wish.reserve.of(medium))
+        recipients = len(seals.recipients(connection))
+        texts = ondisc.fixed_bytes(sealed=recipients > 0) + (costs.sealed_texts(recipients) if recipients else 0)
+        fixed = costs.fixed_cost(texts, self._catalogue)
+        spare = self._usable - room(self._usable) if recipients else 0
+        shape = Shape(medium.usable, fixed + spare, wish.reserve.of(medium))
         if shape.room <= 0:
             raise MediumTooSmall(
                 f"a medium of {medium.capacity} bytes is too small: {fixed + shape.reserve} bytes of each disc "
                 "describe the disc itself or are reserved; name a larger medium"
             )
-        self.tree = Tree(todo)
+        self.tree = Tree(todo, costs.sealed_cost(recipients) if recipients else 0)
         self._stream = Stream(self.tree.columns)
         self._discs = plan.plan(self._stream, shape)
 

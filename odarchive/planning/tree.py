@@ -77,7 +77,9 @@ class _Files:
 class Tree:
     """What is to be planned, in tree order."""
 
-    def __init__(self, unplanned: Unplanned) -> None:
+    def __init__(self, unplanned: Unplanned, per_content: int = 0) -> None:
+        """``per_content``: bytes each content costs beside what is always paid."""
+        self._per_content = per_content
         self._directories = Directories(unplanned.directories())
         self.columns = Columns()
         self.content = array("q")
@@ -144,7 +146,8 @@ class Tree:
         self.start.append(start)
         self.names.append(1 if content else 0)
         self._ino.append(0)
-        self.columns.add(length, cost + costs.content_cost(length) if content else 0, (folder,))
+        own = cost + costs.content_cost(length) + self._per_content if content else 0
+        self.columns.add(length, own, (folder,))
         self.new_bytes += length
 
     def _again(self, content: int, ino: int, cost: int, folder: int) -> None:

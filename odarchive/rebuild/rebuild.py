@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from odarchive.catalogue import archive, check, rebuilding
+from odarchive.catalogue import archive, check, rebuilding, seals
 from odarchive.catalogue.archive import Facts
 from odarchive.catalogue.database import Catalogue, Connection
 from odarchive.catalogue.latecomers import ALONE, Late, Latecomers
@@ -26,6 +26,7 @@ from odarchive.offline import texts
 from odarchive.offline.disc import Disc, catalogue_of
 from odarchive.offline.errors import BadDisc
 from odarchive.offline.proof import prove
+from odarchive.offline.sealed import Plain, as_plain
 from odarchive.offline.texts import DiscCatalogue
 
 KIND, ENTRIES = "odarchive catalogue", "odarchive entries"
@@ -135,7 +136,7 @@ def _fill(catalogue: Catalogue, pile: Pile, tell: Tell, clock: Callable[[], int]
         for where, opened in pile.discs:
             tell(f"disc {where}")
             with _noting(opened, notes) as disc:
-                described = catalogue_of(disc)
+                described = disc.catalogue()
                 if not rebuilding.knows_segment(connection, described.segment):
                     late.append((described.segment, where, opened))
                 _disc(connection, disc, described, notes, clock())
@@ -153,10 +154,10 @@ def _fill(catalogue: Catalogue, pile: Pile, tell: Tell, clock: Callable[[], int]
 
 
 @contextmanager
-def _noting(opened: Open, notes: list[str]) -> Iterator[Disc]:
+def _noting(opened: Open, notes: list[str]) -> Iterator[Plain]:
     """An opened disc; what is broken on it becomes a note and ends the block."""
     try:
-        disc = opened()
+        disc = as_plain(opened())
     except OdarchiveError as error:
         raise DamageFound(f"{error} (it was readable a moment ago)") from error
     try:
@@ -170,7 +171,7 @@ def _noting(opened: Open, notes: list[str]) -> Iterator[Disc]:
 def _names(catalogue: Catalogue, pile: Pile, notes: list[str], tell: Tell) -> str:
     """Load the newest set catalogue that can be read; returns the disc's label, or an empty string."""
     for where, opened in pile.discs:
-        disc = opened()
+        disc = as_plain(opened())
         try:
             tell(f"names of {where}")
             rows = texts.lines(texts.inflated(disc.text(f"{ondisc.SET}/{ondisc.SET_CATALOGUE}")), KIND)
@@ -187,12 +188,12 @@ def _names(catalogue: Catalogue, pile: Pile, notes: list[str], tell: Tell) -> st
     return ""
 
 
-def _disc(connection: Connection, disc: Disc, catalogue: DiscCatalogue, notes: list[str], now_ns: int) -> None:
+def _disc(connection: Connection, disc: Plain, catalogue: DiscCatalogue, notes: list[str], now_ns: int) -> None:
     identity = disc.identity
     known = rebuilding.known(connection, identity.disc)
     state, digest, note = DiscState.VERIFIED, None, ""
     if known is None or known[0] not in (DiscState.VERIFIED, DiscState.SUSPECT, DiscState.MISSING):
-        proof = prove(disc, catalogue)
+        proof = prove(disc.disc, catalogue_of(disc.disc) if disc.sealed else catalogue)
         digest = proof.digest
         if proof.wrong:
             state, note = DiscState.SUSPECT, f"{len(proof.wrong)} files are damaged"
@@ -210,7 +211,10 @@ def _disc(connection: Connection, disc: Disc, catalogue: DiscCatalogue, notes: l
         state=state,
         note=note,
     )
-    pieces = [Piece(c.digest, c.size, c.start, c.length, c.sector, c.chunks) for c in catalogue.contents]
+    pieces = [
+        Piece(c.digest, c.size, c.start, c.length, c.sector, c.chunks, c.stored or None) for c in catalogue.contents
+    ]
+    seals.encrypted_to(connection, catalogue.recipients)
     rebuilding.put_disc(connection, seen, pieces, now_ns=now_ns)
 
 
@@ -241,7 +245,7 @@ def _late_name(row: texts.Row) -> Late:
 
 def _extent(catalogue: DiscCatalogue) -> int:
     """A size that holds everything, when nothing tells the image's own: mounted discs do not."""
-    end = max((c.sector * 2048 + c.length for c in catalogue.contents), default=0)
+    end = max((c.sector * 2048 + max(c.length, c.stored_size) for c in catalogue.contents), default=0)
     return -(-max(end, 1) // 65_536) * 65_536
 
 

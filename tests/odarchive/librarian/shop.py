@@ -27,6 +27,8 @@ from odarchive.librarian.workroom import Workroom
 from odarchive.media import parse_medium as parse
 from odarchive.planning import make_plan
 from odarchive.scan import scan
+from odarchive.seal import keys
+from odarchive.seal.keyring import Keyring
 from robot.changers.odjp import OdjpChanger
 from robot.drives.file import FileDrive
 from robot.errors import BurnError, NotBlank, TooSmall
@@ -132,6 +134,8 @@ class Shop:
     ids: count = field(default_factory=count)
     cache_bytes: int = 50_000_000
     staging: str = "file"
+    sealed: bool = False
+    """Its discs are encrypted; the key lies in ``root / "key"``."""
 
     @property
     def archive(self) -> Archive:
@@ -152,7 +156,9 @@ class Shop:
             f'[burn]\ncopies = {self.copies}\nstaging = "{self.staging}"\n[cache]\nbytes = {self.cache_bytes}\n'
         )
         (root / "staging").mkdir()
-        facts.create(root / "catalogue.db", facts.Facts(uuid=ARCHIVE_UUID, label_prefix="SHOP", created_ns=0, copies=1))
+        to = (keys.new_identity(self.root / "key", created="today"),) if self.sealed else ()
+        new = facts.Facts(uuid=ARCHIVE_UUID, label_prefix="SHOP", created_ns=0, copies=1, recipients=to)
+        facts.create(root / "catalogue.db", new)
         catalogue = self.archive.catalogue
         scan(catalogue, self.root / "photos")
         make_plan(catalogue, parse(MEDIUM))
@@ -175,6 +181,9 @@ class Shop:
     async def life(self, *, at: int | None = None, moment: str = "after", faults=()) -> AsyncIterator[Librarian]:
         """One life of the librarian, ended when the block ends."""
         opened = self.archive
+        key = self.root / "key" if (self.root / "key").exists() else None
+        with opened.catalogue.read() as connection:
+            keyring = Keyring.of(facts.facts(connection).recipients, key)
         catalogue = CrashingCatalogue(opened.config.catalogue, at, moment)
         places = sorted((self.root / "world" / "drives").iterdir())
         drives = {DriveId(n): InlineDrive(DriveId(n), place) for n, place in enumerate(places)}
@@ -192,6 +201,7 @@ class Shop:
                 new_uuid=lambda: f"00000000-0000-4000-9000-{next(self.ids):012}",
                 database=inline,
                 heavy=inline,
+                keyring=keyring,
             )
             librarian = Librarian(room)
             await nursery.start(librarian.run)

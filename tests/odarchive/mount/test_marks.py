@@ -33,7 +33,7 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
                 " VALUES (?, ?, 'archived', 'cd', 1, 1, 5, 0)",
                 (segment, f"X-{segment}"),
             )
-            raw.execute("INSERT INTO piece VALUES (3, ?, ?, 5, 100)", (segment, (segment - 1) * 5))
+            raw.execute("INSERT INTO piece VALUES (3, ?, ?, 5, 100, NULL)", (segment, (segment - 1) * 5))
     yield made
     made.close()
 
