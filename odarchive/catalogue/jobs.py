@@ -209,6 +209,18 @@ def events(connection: Connection, job: JobId) -> Sequence[tuple[int, str, str]]
     return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
+def recalls_by_segment(connection: Connection) -> dict[SegmentId, int]:
+    """How many of the recalls that are still known asked for each segment."""
+    job, piece = schema.job.c, schema.piece.c
+    query = (
+        select(piece.segment, func.count(job.id.distinct()))
+        .join_from(schema.job, schema.piece, piece.content == job.content)
+        .where(job.kind == JobKind.RECALL)
+        .group_by(piece.segment)
+    )
+    return {SegmentId(row[0]): row[1] for row in connection.execute(query)}
+
+
 def forget_old_recalls(connection: Connection, *, keep: int = 1000) -> None:
     """Drop ended recall jobs but the newest ``keep``; they are of no interest later."""
     table = schema.job

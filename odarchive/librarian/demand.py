@@ -1,14 +1,16 @@
-"""What readers wait for, by disc; and which disc to serve next. Pure: no clock, no device, no SQL.
+"""What readers wait for, by disc, and how often each disc is asked for. Pure: no clock, no device, no SQL.
 
-The policy (measured in simulation, see the decision page on recall scheduling): everything asked of a loaded disc is
-served before it leaves, in sector order; a short hold after the last read, and a longest turn while others wait; next
-disc: the one whose oldest request is oldest. Reads outrank burns.
+Which disc comes next is decided by ``order``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from odarchive.model import ContentId, DiscId, Extent, JobId, SegmentId
+
+PACE_OF = 100
+"""Requests whose moments tell how often anything is asked for at present."""
 
 
 @dataclass(slots=True)
@@ -20,7 +22,9 @@ class Want:
     size: int
     job: JobId
     order: int
-    """Rises with each request; the oldest is served first."""
+    """Rises with each request: which of two is older when their moments are the same."""
+    at: float
+    """When it was asked for, in seconds of the caller's clock."""
     missing: dict[int, Extent]
     """Extents not read yet, by offset in the content."""
     why: str = ""
@@ -42,10 +46,34 @@ class Want:
             wake()
 
 
+class Habits:
+    """How often each disc is asked for, learned from requests; ``past``: requests of earlier lives by segment."""
+
+    def __init__(self, past: Mapping[SegmentId, int] | None = None) -> None:
+        self._asked = Counter(past or {})
+        self._total = sum(self._asked.values())
+        self._latest: deque[float] = deque(maxlen=PACE_OF)
+
+    def asked(self, segments: Iterable[SegmentId], at: float) -> None:
+        """A request came that needs these segments."""
+        self._latest.append(at)
+        for segment in segments:
+            self._asked[segment] += 1
+            self._total += 1
+
+    def interval(self, segment: SegmentId, now: float) -> float:
+        """Seconds between two requests for a segment, as far as anybody can tell; long for one never asked for."""
+        if not self._latest:
+            return 0.0
+        each = max(now - self._latest[0], 1.0) / len(self._latest)
+        return each * self._total / max(1, self._asked[segment])
+
+
 class Demand:
     """All open wants. Used by one task at a time; nothing here awaits."""
 
-    def __init__(self) -> None:
+    def __init__(self, habits: Habits | None = None) -> None:
+        self.habits = habits or Habits()
         self._wants: dict[ContentId, Want] = {}
         self._order = 0
 
@@ -59,13 +87,16 @@ class Demand:
         """The open want of a content."""
         return self._wants.get(content)
 
-    def add(self, content: ContentId, digest: bytes, size: int, job: JobId, extents: Iterable[Extent]) -> Want:
-        """Ask for a content; one want serves everybody who waits for it."""
+    def add(
+        self, content: ContentId, digest: bytes, size: int, job: JobId, extents: Iterable[Extent], *, at: float = 0.0
+    ) -> Want:
+        """Ask for a content at the moment ``at``; one want serves everybody who waits for it."""
         want = self._wants.get(content)
         if want is None:
             self._order += 1
             missing = {extent.start: extent for extent in extents}
-            want = self._wants[content] = Want(content, digest, size, job, self._order, missing)
+            want = self._wants[content] = Want(content, digest, size, job, self._order, at, missing)
+            self.habits.asked({extent.segment for extent in missing.values()}, at)
         return want
 
     def end(self, want: Want) -> None:
@@ -99,48 +130,3 @@ class Demand:
                 if best is None or rank < best[:2]:
                     best = (*rank, want, extent)
         return None if best is None else best[2:]
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast the machine is, for estimates: seconds, bytes a second. The defaults: a desktop robot and BD-R."""
-
-    exchange: float = 75.0
-    speed: float = 18e6
-    drives: int = 1
-    """Drives in service."""
-
-
-def estimate(demand: Demand, want: Want, loaded: set[SegmentId], pace: Pace) -> float:
-    """Seconds until a want is served if nothing else is asked and nothing goes wrong.
-
-    Discs come in the order of their oldest requests, those in drives first, shared evenly by the drives.
-
-    Args:
-        demand: what is asked for, the want included.
-        want: whose end is estimated.
-        loaded: segments of the discs in drives.
-        pace: how fast the machine is.
-    """
-    wanted = {extent.segment for extent in want.missing.values()}
-    order = sorted(demand.segments().items(), key=lambda item: (item[0] not in loaded, item[1]))
-    last = max((place for place, (segment, _) in enumerate(order) if segment in wanted), default=-1)
-    due = {segment for segment, _ in order[: last + 1]}
-    sizes = sum(extent.length for one in demand for extent in one.missing.values() if extent.segment in due)
-    exchanges = len(due - loaded)
-    return (exchanges * pace.exchange + sizes / pace.speed) / max(1, min(pace.drives, len(due)))
-
-
-def choose(demand: Demand, loaded: SegmentId | None, elsewhere: set[SegmentId]) -> SegmentId | None:
-    """Which segment a free drive should serve next, or None if no reader needs it.
-
-    Args:
-        demand: what is asked for.
-        loaded: the segment of the disc in this drive.
-        elsewhere: segments that other drives hold or are bringing.
-    """
-    open_segments = demand.segments()
-    if loaded is not None and loaded in open_segments:
-        return loaded
-    free = [(order, segment) for segment, order in open_segments.items() if segment not in elsewhere]
-    return min(free)[1] if free else None

@@ -20,9 +20,10 @@ from odarchive.catalogue import discs, fixity, jobs, machine
 from odarchive.errors import NoSpace, OdarchiveError, OperatorNeeded
 from odarchive.librarian.bay import BURN_LIMIT, Bay
 from odarchive.librarian.burn import burn_job, sweep_staging
-from odarchive.librarian.demand import Demand, Pace, Want, choose, estimate
+from odarchive.librarian.demand import Demand, Habits, Want
 from odarchive.librarian.errands import Errands
 from odarchive.librarian.inventory import Inventory
+from odarchive.librarian.order import Pace, choose, estimates
 from odarchive.librarian.recall import Recaller
 from odarchive.librarian.stock import take_stock
 from odarchive.librarian.turns import Turns
@@ -123,18 +124,20 @@ class Librarian:
         want.on_change.remove(woken.set)
         return "waiting", want.why or "waiting for its disc"
 
-    def seconds_left(self, want: Want) -> float:
-        """An estimate of how long a want still waits."""
+    def estimates(self) -> dict[ContentId, float]:
+        """How long each want still waits, about, in seconds."""
         loaded = {segment for bay in self.bays if (segment := self._loaded(bay)) is not None}
-        in_service = sum(not bay.activity.step.startswith("out of service") for bay in self.bays)
-        return estimate(self.demand, want, loaded, Pace(drives=in_service))
+        return estimates(self.demand, loaded, self._pace(), trio.current_time())
+
+    def _pace(self) -> Pace:
+        return Pace(drives=sum(not bay.activity.step.startswith("out of service") for bay in self.bays))
 
     async def _want(self, content: ContentId, digest: bytes, size: int) -> Want | None:
         extents = await self.room.read(discs.extents, content)
         if sum(extent.length for extent in extents) < size:
             return None
         job = await self.room.write(jobs.enqueue_recall, content, now_ns=self.room.now_ns())
-        want = self.demand.add(content, digest, size, job, extents)
+        want = self.demand.add(content, digest, size, job, extents, at=trio.current_time())
         self.wake()
         return want
 
@@ -158,10 +161,11 @@ class Librarian:
         await room.write(jobs.requeue, JobState.WAITING, now_ns=room.now_ns())
         await room.write(jobs.forget_old_recalls)
         await sweep_staging(room)
+        self.demand.habits = Habits(await room.read(jobs.recalls_by_segment))
         for job in await room.read(jobs.jobs, only_open=True, kind=JobKind.RECALL):
             if job.content is not None and (facts := await room.read(discs.content, job.content)) is not None:
                 extents = await room.read(discs.extents, job.content)
-                self.demand.add(job.content, *facts, job.id, extents)
+                self.demand.add(job.content, *facts, job.id, extents, at=trio.current_time())
 
     async def _tend(self, bay: Bay) -> None:
         if (ill := self._ill.get(bay)) is not None:
@@ -190,7 +194,8 @@ class Librarian:
                 if (errand := self.errands.take(bay)) is not None:
                     return errand
                 loaded = None if self._overdue(bay) else self._useful(bay)
-                segment = choose(self.demand, loaded, self._elsewhere(bay) | self._served_enough(bay))
+                others = self._elsewhere(bay) | self._served_enough(bay)
+                segment = choose(self.demand, loaded, others, trio.current_time(), self._pace())
                 if segment is not None and (segment == loaded or self._mine(bay)):
                     if segment == loaded or not await self._held(bay):
                         self._targets[bay] = segment

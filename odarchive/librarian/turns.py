@@ -9,7 +9,7 @@ Concurrency: nothing awaits.
 import trio
 
 from odarchive.librarian.bay import Bay
-from odarchive.librarian.demand import Pace
+from odarchive.librarian.order import Pace
 from odarchive.model import DiscId
 
 SHARE = 0.85

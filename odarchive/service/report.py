@@ -13,6 +13,7 @@ async def status_report(librarian: Librarian) -> dict[str, Any]:
     """Drives, open jobs, readers that wait, cache, counts. From memory and catalogue; does not ask the machine."""
     room = librarian.room
     open_jobs = await room.read(jobs.jobs, only_open=True)
+    waits = librarian.estimates()
     return {
         "archive": room.archive_uuid,
         "pid": os.getpid(),
@@ -34,7 +35,7 @@ async def status_report(librarian: Librarian) -> dict[str, Any]:
             {
                 "content": want.content,
                 "job": want.job,
-                "seconds_left": round(librarian.seconds_left(want)),
+                "seconds_left": round(waits[want.content]),
                 "why": want.why,
             }
             for want in librarian.demand

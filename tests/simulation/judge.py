@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
-from odarchive.catalogue import discs
+from odarchive.catalogue import discs, machine
 from odarchive.catalogue.check import check
 from odarchive.catalogue.discs import Disc
 from odarchive.image.identity import parse_identity
@@ -89,6 +89,8 @@ def _data(scene: Scene, media: list[Physical]) -> list[str]:
                 good[disc.segment] = good.get(disc.segment, 0) + 1
             else:
                 found.append(f"disc {disc.uuid[-4:]} counts as {disc.state} but no medium carries it")
+        if disc.state is DiscState.SUSPECT and not scene.dice.rates["read-error"]:
+            found.append(f"disc {disc.uuid[-4:]} is suspected and was never read wrong")
         if disc.state is DiscState.SPOILED and any(right(disc, medium) for medium in media):
             found.append(f"disc {disc.uuid[-4:]} is good and was rejected")
     for number in (1, 2, 3):
@@ -103,7 +105,9 @@ def beliefs(scene: Scene, *, exact: bool) -> list[str]:
 
     ``exact``: everything was looked at since, so nothing may be uncertain any more.
     """
-    found = []
+    found: list[str] = []
+    if scene.look(machine.remembered, "epoch") != scene.machine.arm.epoch:
+        return found  # a person had access, and the librarian has not looked since
     homes = _homes(scene)
     for number in range(1, SLOTS + 1):
         belief = scene.look(discs.slots).get(number)
@@ -122,7 +126,8 @@ def tracked(scene: Scene) -> list[str]:
         if disc.state not in (DiscState.VERIFIED, DiscState.SUSPECT, DiscState.MISSING) or disc.slot is not None:
             continue
         for name, place in scene.world.discs().items():
-            if place.split()[0] in ("slot", "drive") and physical(scene, name).uuid == disc.uuid:
+            alone = len(scene.world.at(place)) == 1  # what sticks together only a person can part
+            if alone and place.split()[0] in ("slot", "drive") and physical(scene, name).uuid == disc.uuid:
                 found.append(f"disc {disc.uuid[-4:]} lies in {place} and nobody knows")
     return found
 

@@ -94,19 +94,29 @@ def trace_events(catalogue: Catalogue, dice: Dice) -> None:
 
 
 class HostLine:
-    """The host's end of the line."""
+    """The host's end of the line. It notices motions that are commanded again without a look at the machine."""
 
-    def __init__(self, line, host: Host) -> None:
-        self._line, self.host = line, host
+    def __init__(self, line, host: Host, violations: list[str]) -> None:
+        self._line, self.host, self._violations = line, host, violations
+        self._move, self._number = b"", b""
 
     async def send(self, data: bytes) -> None:
         self.host.check()
+        number, _, words = data.rpartition(b"*")[0].partition(b" ")
+        if words.startswith(b"MOVE"):
+            if words == self._move and number != self._number:
+                self._violations.append(f"{words.decode()} was commanded again without a look at the machine")
+            self._move, self._number = words, number
+        elif words.startswith(b"STATUS"):
+            self._move = b""
         await self._line.send(data)
 
     async def receive(self) -> bytes:
         self.host.check()
         data = await self._line.receive()
         self.host.check()
+        if b"ERR Busy" in data:  # proven not to have begun
+            self._move = b""
         return data
 
     async def aclose(self) -> None:

@@ -4,6 +4,8 @@ For what a person may do: slots are reached through the door, with the arm at re
 slot. Every act is in the trace.
 """
 
+import json
+
 import trio
 
 from odarchive.catalogue import machine
@@ -52,7 +54,7 @@ class Person:
         world = self._scene.world
         for place in (FLOOR, SHELF):
             while names := world.at(place):
-                free = self._free()
+                free = self._free() or self._make_room()
                 if not free:
                     break
                 self._take_to(names[-1], place, free[0])
@@ -67,12 +69,12 @@ class Person:
         """Two discs that stuck together lie in one place: part them."""
         world = self._scene.world
         for number in range(1, SLOTS + 1):
-            while len(world.at(slot(number))) > 1 and (free := self._free()):
+            while len(world.at(slot(number))) > 1 and (free := self._free() or self._make_room()):
                 self._take_to(world.at(slot(number))[-1], str(slot(number)), free[0])
 
     def _blanks(self, wanted: int) -> None:
         world = self._scene.world
-        blanks = [n for n in self._slots() if any(not world.disc_path(d).stat().st_size for d in world.at(slot(n)))]
+        blanks = [n for n in self._slots() if any(self._is_good_blank(name) for name in world.at(slot(n)))]
         while len(blanks) < wanted:
             free = self._free()
             if not free:
@@ -85,6 +87,24 @@ class Person:
                 continue
             self._new(free[0], b"")
             blanks.append(free[0])
+
+    def _make_room(self) -> list[int]:
+        """Take out a disc nobody needs, for one that is needed: waste, a stranger's, a blank."""
+        from tests.simulation.judge import is_waste, physical  # the judge knows the truth
+
+        world = self._scene.world
+        for number in self._full():
+            (name,) = world.at(slot(number))
+            if physical(self._scene, name).blank or is_waste(self._scene, name):
+                world.remove_disc(slot(number))
+                self._dice.log(f"a person takes {name} out of slot {number} for good")
+                return self._free() or [number]
+        return []
+
+    def _is_good_blank(self, name: str) -> bool:
+        path = self._scene.world.disc_path(name)
+        large = json.loads(path.with_suffix(".json").read_text())["capacity"] >= disc_kind().capacity
+        return large and not path.stat().st_size
 
     def _is_waste(self, name: str) -> bool:
         from tests.simulation.judge import is_waste  # the judge knows the truth

@@ -171,7 +171,9 @@ class Scene:
         }
         journal = CatalogueJournal(catalogue, host.inline, self.now_ns)
         parking = SlotId(PARKING) if self.site.use_parking else None
-        changer = OdjpChanger(HostLine(near, host), session=lambda: self.dice.random.getrandbits(32))
+        changer = OdjpChanger(
+            HostLine(near, host, self.burner.violations), session=lambda: self.dice.random.getrandbits(32)
+        )
         room = Workroom(
             config=self.config,
             archive_uuid=ARCHIVE_UUID,

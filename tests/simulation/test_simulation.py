@@ -26,6 +26,10 @@ KEPT = {
     14: "a stranger's disc lay in the home slot of a disc that was in a drive",
     18: "a person moved a disc into a slot nobody had ever looked into",
     34: "a drive held a disc that had already failed everybody who waited",
+    1003: "access to a machine that was not homed since was not noticed",
+    20008: "two discs stuck together were brought again and again",
+    20010: "the same, with one of them in its drive when a person looked",
+    30036: "a disc was said to be in a drive, and missed by nobody when it was parked",
 }
 """Seeds that once failed, and what they found."""
 
@@ -33,13 +37,16 @@ CAUGHT_BY = {
     "commit_before_verify": 4,
     "verify_reads_the_image_in_staging": 4,
     "good_after_a_crash": 4,
-    "blind_retry": 3,
+    "blind_retry": 37,
     "no_blank_check": 17,
     "one_id_for_all_attempts": 1,
     "door_ignored": 13,
     "sensors_ignored": 1,
-    "first_reading_condemns": 22,
+    "first_reading_condemns": 23,
     "image_freed_too_early": 2,
+    "label_not_read_after_load": 170,
+    "intent_after_the_act": 27,
+    "trouble_is_waste": 127,
 }
 """The seed that catches a planted bug; tried first, so that the suite is quick."""
 WITHIN = 500
