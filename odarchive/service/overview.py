@@ -42,6 +42,7 @@ async def overview(librarian: Librarian, slots: int) -> dict[str, Any]:
     wants = list(librarian.demand)[:MOST_RECALLS]
     known = await room.read(_known, listed[:MOST_ROWS], [want.content for want in wants], slots)
     asked = room.board.asked
+    waits = librarian.estimates()
     return {
         **known,
         "needs": needs(librarian, listed),
@@ -55,7 +56,7 @@ async def overview(librarian: Librarian, slots: int) -> dict[str, Any]:
         "drives": [_drive(librarian, bay) for bay in librarian.bays],
         "jobs": [_job(job, known["names"]) for job in listed[:MOST_ROWS] if job.kind is not JobKind.RECALL],
         "more_jobs": max(0, len(listed) - MOST_ROWS),
-        "recalls": [_want(librarian, want, known["names"]) for want in wants],
+        "recalls": [_want(want, waits.get(want.content, 0.0), known["names"]) for want in wants],
         "more_recalls": len(librarian.demand) - len(wants),
         "cache": {"used": size(room.cache.used), "quota": size(room.cache.quota)},
     }
@@ -125,11 +126,11 @@ def _job(job: Job, names: dict[tuple[str, int], str]) -> dict[str, Any]:
     }
 
 
-def _want(librarian: Librarian, want: Want, names: dict[tuple[str, int], str]) -> dict[str, Any]:
+def _want(want: Want, left: float, names: dict[tuple[str, int], str]) -> dict[str, Any]:
     return {
         "what": names.get(("content", int(want.content)), f"content {want.content}"),
         "size": size(want.size),
-        "left": estimate(librarian.seconds_left(want)),
+        "left": estimate(left),
         "why": want.why,
     }
 
