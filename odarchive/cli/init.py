@@ -76,6 +76,12 @@ driver = {driver}
 # deadline = 600               # seconds a read in the mount may wait for its disc
 # hold = 2.0                   # seconds a disc stays in its drive after the last read while others wait
 
+[mount]
+# refuse = ["backup-agent*"]   # programs that may not have discs loaded by reading, beside the known crawlers
+# trust = ["clamscan"]         # programs that may all the same
+# users = ["anna"]             # only these users may; default: all
+# rate = 0                     # files that one process may have brought in a minute; 0: any number
+
 [web]
 # listen = "127.0.0.1:8610"    # the status page for a browser of this machine; `odarchive web` tells its address
 
