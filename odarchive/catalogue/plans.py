@@ -59,6 +59,8 @@ class Planned:
     capacity: int
     planned_bytes: int
     created_ns: int
+    ecc_size: int | None = None
+    """Bytes of its discs with error correction behind the image; None: they carry none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def add_segment(connection: Connection, planned: Planned, pieces: Sequence[tuple
             planned_bytes=planned.planned_bytes,
             payload_bytes=sum(length for _, _, length in pieces),
             created_ns=planned.created_ns,
+            ecc_size=planned.ecc_size,
         )
     )
     if pieces:
@@ -156,7 +159,9 @@ def reopen(connection: Connection, numbers: Sequence[SegmentId]) -> None:
 
 def segments(connection: Connection, *states: SegmentState) -> list[Planned]:
     """Segments in these states (all if none is named), by number."""
-    query = select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns).order_by(_s.id)
+    query = select(
+        _s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns, _s.ecc_size
+    ).order_by(_s.id)
     if states:
         query = query.where(_s.state.in_(states))
     return [_planned(row) for row in connection.execute(query)]
@@ -286,6 +291,7 @@ def _planned(row: Any) -> Planned:  # noqa: ANN401  a row of the query above
         row.capacity,
         row.planned_bytes,
         row.created_ns,
+        row.ecc_size,
     )
 
 

@@ -243,6 +243,11 @@ segment = Table(
     Column("image_size", BigInteger, comment="bytes, multiple of 65,536; NULL until imaged"),
     Column("image_digest", LargeBinary, comment="BLAKE3 of the image as built, before any stamp; NULL until imaged"),
     Column("seal", LargeBinary, comment="secret the keys of an encrypted image are drawn from; NULL when archived"),
+    Column(
+        "ecc_size",
+        BigInteger,
+        comment="bytes of its discs with error correction (RS03) behind the image; NULL: they carry none",
+    ),
     comment="plans for one disc each",
 )
 

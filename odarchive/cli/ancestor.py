@@ -54,13 +54,17 @@ def num_isos(settings: Settings, media: str | None) -> None:
     """Tell how many discs the archive has, planned ones included."""
     from odarchive.catalogue import summary  # noqa: PLC0415
     from odarchive.media import parse_medium  # noqa: PLC0415
-    from odarchive.planning import make_plan  # noqa: PLC0415
+    from odarchive.planning import Wish, make_plan  # noqa: PLC0415
 
     medium = None if media is None else parse_medium(media)
     archive = open_archive(settings.root())
     with archive.catalogue.read() as connection:
         planned = len(summary.segments(connection))
-    more = 0 if medium is None else len(make_plan(archive.catalogue, medium, dry_run=True).segments)
+    more = (
+        0
+        if medium is None
+        else len(make_plan(archive.catalogue, medium, Wish.of(archive.config), dry_run=True).segments)
+    )
     if settings.json:
         output.document({"num_isos": planned + more, "planned": planned, "new": more})
         return

@@ -46,7 +46,7 @@ def archive(settings: Settings, path: Path, media: str, name: str | None, preten
     burning (odarchive serve).
     """
     from odarchive.media import parse_medium  # noqa: PLC0415
-    from odarchive.planning import make_plan  # noqa: PLC0415
+    from odarchive.planning import Wish, make_plan  # noqa: PLC0415
     from odarchive.scan import Options  # noqa: PLC0415
 
     medium = parse_medium(media)
@@ -56,7 +56,7 @@ def archive(settings: Settings, path: Path, media: str, name: str | None, preten
     options = Options(workers=scanning.default_workers())
     result = scanning.scan_one(opened, path, None if name is None else os.fsencode(name), options)
     scanning.tell_problems(result)
-    plan = make_plan(opened.catalogue, medium, dry_run=pretend)
+    plan = make_plan(opened.catalogue, medium, Wish.of(opened.config), dry_run=pretend)
     done = _Done(result, plan, [] if pretend else _burned(opened))
     _print(settings, done, pretend=pretend)
     burning.judge(done.jobs)

@@ -47,7 +47,7 @@ def _discs(archive: "Archive", media: str | None) -> dict[str, tuple[int, int]]:
     from odarchive.catalogue import archive as facts  # noqa: PLC0415
     from odarchive.catalogue import summary  # noqa: PLC0415
     from odarchive.media import parse_medium  # noqa: PLC0415
-    from odarchive.planning import make_plan  # noqa: PLC0415
+    from odarchive.planning import Wish, make_plan  # noqa: PLC0415
 
     burned: Counter[str] = Counter()
     wanted: Counter[str] = Counter()
@@ -59,5 +59,7 @@ def _discs(archive: "Archive", media: str | None) -> dict[str, tuple[int, int]]:
             wanted[line.media] += max(0, copies - line.copies)
     if media is not None:
         medium = parse_medium(media)
-        wanted[medium.name] += copies * len(make_plan(archive.catalogue, medium, dry_run=True).segments)
+        wanted[medium.name] += copies * len(
+            make_plan(archive.catalogue, medium, Wish.of(archive.config), dry_run=True).segments
+        )
     return {kind: (burned[kind], wanted[kind]) for kind in {*burned, *wanted}}

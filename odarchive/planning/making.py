@@ -38,6 +38,8 @@ class PlannedSegment:
     payload_bytes: int
     planned_bytes: int
     capacity: int
+    ecc_size: int | None = None
+    """Bytes of the disc with error correction behind the image; None: it gets none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,15 @@ class _Planner:
 
     def __init__(self, connection: Connection, todo: Unplanned, medium: Medium, wish: Wish) -> None:
         self._connection, self._todo, self._medium = connection, todo, medium
-        self._usable = wish.reserve.usable(medium)
+        self._wish = wish
+        self._usable = medium.usable - wish.reserved(medium)
         totals = plans.totals(connection)
         self._catalogue = costs.catalogue_reserve(totals.entries, totals.name_bytes, totals.contents, self._usable)
         recipients = len(seals.recipients(connection))
         texts = ondisc.fixed_bytes(sealed=recipients > 0) + (costs.sealed_texts(recipients) if recipients else 0)
         fixed = costs.fixed_cost(texts, self._catalogue)
         spare = self._usable - room(self._usable) if recipients else 0
-        shape = Shape(medium.usable, fixed + spare, wish.reserve.of(medium))
+        shape = Shape(medium.usable, fixed + spare, wish.reserved(medium))
         if shape.room <= 0:
             raise MediumTooSmall(
                 f"a medium of {medium.capacity} bytes is too small: {fixed + shape.reserve} bytes of each disc "
@@ -107,7 +110,9 @@ class _Planner:
             self._check(label, disc, size)
             files = sum(self.tree.names[part.item] for part in parts)
             payload = sum(part.length for part in parts)
-            yield PlannedSegment(row.id, label, files, payload, size, self._medium.capacity), parts
+            ecc = self._wish.ecc
+            whole = None if ecc is None else ecc.disc_size(size, self._medium)
+            yield PlannedSegment(row.id, label, files, payload, size, self._medium.capacity, whole), parts
 
     def _row(self, number: SegmentId, label: str, created_ns: int) -> plans.Planned:
         state = SegmentState.PLANNED
@@ -124,7 +129,14 @@ def _record(
     number = segment.id
     assert number is not None  # noqa: S101  only a dry run has none
     row = plans.Planned(
-        number, segment.label, SegmentState.PLANNED, made[0], segment.capacity, segment.planned_bytes, made[1]
+        number,
+        segment.label,
+        SegmentState.PLANNED,
+        made[0],
+        segment.capacity,
+        segment.planned_bytes,
+        made[1],
+        segment.ecc_size,
     )
     pieces = [
         (ContentId(tree.content[part.item]), tree.start[part.item] + part.start, part.length)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from odarchive.config import Config
+from odarchive.correction.room import Ecc, parse_ecc
 from odarchive.media import BURN_UNIT, Medium
 
 
@@ -30,3 +32,23 @@ class Wish:
     """How to plan."""
 
     reserve: Reserve = Reserve()
+    ecc: Ecc | None = None
+    """Error correction behind each image; its room is kept free beside the reserve."""
+
+    @classmethod
+    def of(cls, config: Config, *, ecc: str | None = None) -> "Wish":
+        """What the archive's configuration asks for, unless a command says otherwise.
+
+        Raises:
+            OdarchiveError: it is not to be understood.
+        """
+        return cls(ecc=parse_ecc(config.ecc if ecc is None else ecc))
+
+    def reserved(self, medium: Medium) -> int:
+        """Bytes of a medium that no image gets.
+
+        Raises:
+            MediumTooSmall: error correction alone leaves none.
+        """
+        correction = 0 if self.ecc is None else medium.usable - self.ecc.room(medium)
+        return self.reserve.of(medium) + correction
