@@ -99,19 +99,32 @@ class NotifyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MountConfig:
+    """Who may have discs loaded by reading the mount."""
+
+    refuse: tuple[str, ...] = ()
+    """Shell patterns of programs that may not, beside the known indexers and thumbnailers."""
+    trust: tuple[str, ...] = ()
+    """Patterns of programs that may all the same."""
+    users: tuple[str, ...] = ()
+    """Users, by name or number, who may; empty: all."""
+    rate: int = 0
+    """Files that one process may have brought in a minute; 0: any number."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that is set for one archive. Sizes in bytes, times in seconds."""
 
     root: Path
     robot: RobotConfig = RobotConfig()
+    mount: MountConfig = MountConfig()
     drives: tuple[DriveConfig, ...] = ()
     staging: Path = Path("staging")
     cache: Path = Path("cache")
     socket: Path = Path("librarian.sock")
     cache_bytes: int = 20_000_000_000
     copies: int = 1
-    ecc: str = "none"
-    """Error correction behind each image that is planned: ``none``, ``auto`` or a percentage."""
     streamed: bool = False
     """Images go straight into the burner; otherwise through a file in ``staging``."""
     deadline: float = 600.0
@@ -151,8 +164,9 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "robot": _ROBOT_KEYS,
     "paths": {"staging": str, "cache": str, "socket": str},
     "cache": {"bytes": int, "read_ahead": int},
-    "burn": {"copies": int, "ecc": str, "staging": str},
+    "burn": {"copies": int, "staging": str},
     "recall": {"deadline": (int, float), "hold": (int, float)},
+    "mount": {"refuse": list, "trust": list, "users": list, "rate": int},
     "web": {"listen": str},
     "notify": {
         "command": list,
@@ -211,6 +225,7 @@ def _config(root: Path, path: Path, raw: Mapping[str, Any]) -> Config:
     return Config(
         root=root,
         robot=RobotConfig(**sections["robot"]),
+        mount=MountConfig(**sections["mount"]),
         notify=_notify(path, NotifyConfig(**sections["notify"])),
         web=_loopback(path, sections["web"].get("listen", "")),
         drives=tuple(DriveConfig(**_section(path, "drive", drive, _DRIVE_KEYS)) for drive in drives),

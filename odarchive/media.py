@@ -28,10 +28,18 @@ class Medium:
     managed: int
 
     @property
+    def rate(self) -> int:
+        """Bytes a second at which such discs are usually burned, mean over the disc; an estimate for planning."""
+        return _RATES.get(self.name.split("-", maxsplit=1)[0], _RATES["bd"])
+
+    @property
     def usable(self) -> int:
         """The largest image for it."""
         return self.capacity // BURN_UNIT * BURN_UNIT
 
+
+_RATES = {"cd": 5_000_000, "dvd": 13_000_000, "bd": 24_000_000}
+"""CD at 40x and DVD at 16x reach a good half of that at the inner edge; BD at 6x without the checks of management."""
 
 _TABLE = (
     Medium("cd", 359_844 * SECTOR, 359_844 * SECTOR),  # 79:59:69, the common blank; 80 minutes nominal are 360,000
@@ -43,6 +51,8 @@ _TABLE = (
     Medium("bd-xx", 62_500_864 * SECTOR, 60_403_712 * SECTOR),
 )
 MEDIA = {medium.name: medium for medium in _TABLE}
+MANAGED = "-managed"
+"""Ending of a name: formatted with the spare area of defect management, as drives do by default (Blu-ray only)."""
 _ALIASES = {"bluray": "bd", "blu-ray": "bd", "bd-25": "bd", "bd-50": "bd-dl", "bd-100": "bd-xl", "bd-128": "bd-xx"}
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -52,6 +62,8 @@ _SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>[kmgt]?)(?P<binar
 def parse_medium(text: str) -> Medium:
     """The medium for a name or a size: ``bd``, ``25GB`` and ``60M`` (decimal), ``25GiB`` (binary), plain bytes.
 
+    ``bd-managed`` is a ``bd`` with what is left of it beside the spare area of defect management.
+
     Raises:
         OdarchiveError: it is neither.
         MediumTooSmall: it is a size below one burn unit (65,536 bytes).
@@ -60,6 +72,11 @@ def parse_medium(text: str) -> Medium:
     name = _ALIASES.get(word, word)
     if name in MEDIA:
         return MEDIA[name]
+    plain = word.removesuffix(MANAGED)
+    if plain != word and (medium := MEDIA.get(_ALIASES.get(plain, plain))):
+        if medium.managed == medium.capacity:
+            raise OdarchiveError(f"{text!r}: {medium.name} has no spare area; write {medium.name}")
+        return Medium(medium.name, medium.managed, medium.managed)
     capacity = _bytes(word)
     if capacity is None:
         names = ", ".join(MEDIA)

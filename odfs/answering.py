@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import trio
 
 from odfs.errors import ContentDamaged, ContentUnavailable, RecallRefused, RecallTimedOut
-from odfs.ports import Attributes, Inode, Namespace, Recall
+from odfs.ports import Attributes, Contents, Inode, Namespace, Recall
+from odfs.readers import Readers
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,12 @@ USER = b"user."
 REMEMBERED = 4096
 """Lookups remembered for the opens that follow them."""
 
+AGAIN = 1.0
+"""Seconds within which another read by a handle gets the error of the one before, if that one waited in vain."""
+
+WAITED = 0.1
+"""Seconds of a read from which on it is said to have waited."""
+
 NAME_MAX = 255
 """Longest name in bytes, as in the file systems that are archived."""
 
@@ -36,7 +43,7 @@ NAME_MAX = 255
 class OpenFile:
     """One open handle of a file, and who opened it; ``recall`` is found out at the first read that needs it."""
 
-    __slots__ = ("attributes", "flags", "pid", "recall", "size", "uid")
+    __slots__ = ("attributes", "failed_at", "failure", "flags", "pid", "recall", "size", "uid")
 
     def __init__(self, attributes: Attributes, flags: int, pid: int, uid: int = 0) -> None:
         self.attributes = attributes
@@ -45,6 +52,8 @@ class OpenFile:
         self.pid = pid
         self.uid = uid
         self.recall: Recall | None = None
+        self.failure: Exception | None = None
+        self.failed_at = 0.0
 
 
 class Refused(Exception):
@@ -61,6 +70,36 @@ class Waits(Exception):
     def __init__(self, file: OpenFile, offset: int, expected: int) -> None:
         super().__init__()
         self.read = (file, offset, expected)
+
+
+async def read_slowly(
+    file: OpenFile, offset: int, expected: int, contents: Contents, readers: Readers, deadline: float
+) -> bytes | memoryview:
+    """The bytes of a read that has to wait, never beyond the deadline (seconds).
+
+    When the kernel's read-ahead gets an error it reads the first page once more, at once. Without ``AGAIN`` a reader
+    would wait for two deadlines, and a person would be asked twice.
+    """
+    if file.failure is not None and trio.current_time() - file.failed_at < AGAIN:
+        raise file.failure
+    if file.recall is None:
+        file.recall = readers.judge(file.pid, file.flags, file.uid)
+    began = trio.current_time()
+    try:
+        with trio.fail_after(deadline):
+            data = await contents.read(file.attributes, offset, expected, file.recall)
+    except (RecallRefused, RecallTimedOut, trio.TooSlowError) as error:
+        file.failed_at = trio.current_time()
+        file.failure = error if file.failed_at - began > WAITED else None
+        raise
+    if len(data) != expected:
+        raise short(len(data), offset, expected)
+    return data
+
+
+def short(length: int, offset: int, expected: int) -> ContentUnavailable:
+    """The kernel would take a short read for the end of the file and shorten it."""
+    return ContentUnavailable(f"{length} bytes at {offset} where the file has {expected}")
 
 
 def errno_of(error: Exception, request: str) -> int:

@@ -15,11 +15,20 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-import trio
-
 from odfs import tree, wire
-from odfs.answering import NAME_MAX, REMEMBERED, USER, OpenFile, Refused, Waits, errno_of, listed, path_of
-from odfs.errors import ContentUnavailable
+from odfs.answering import (
+    NAME_MAX,
+    REMEMBERED,
+    USER,
+    OpenFile,
+    Refused,
+    Waits,
+    errno_of,
+    listed,
+    path_of,
+    read_slowly,
+    short,
+)
 from odfs.options import MountOptions
 from odfs.ports import Annotations, Attributes, Backing, Contents, Inode, Namespace
 from odfs.readers import Readers
@@ -243,18 +252,13 @@ class Answers:
         if data is None:
             raise Waits(file, offset, expected)
         if len(data) != expected:
-            raise _short(len(data), offset, expected)
+            raise short(len(data), offset, expected)
         self._kernel.send(wire.REPLY.pack(wire.OUT + expected, 0, unique), data)
 
     async def read_slowly(self, file: OpenFile, offset: int, expected: int) -> bytes | memoryview:
         """The bytes of a read that has to wait, never beyond the deadline."""
-        if file.recall is None:
-            file.recall = self._readers.judge(file.pid, file.flags)
-        with trio.fail_after(self._options.read_deadline):
-            data = await self._contents.read(file.attributes, offset, expected, file.recall)
-        if len(data) != expected:
-            raise _short(len(data), offset, expected)
-        return data
+        deadline = self._options.read_deadline
+        return await read_slowly(file, offset, expected, self._contents, self._readers, deadline)
 
     def release(self, request: bytes, unique: int, node: int) -> bytes:
         """Tell ``Contents`` when the last handle is gone."""
@@ -321,10 +325,6 @@ class Answers:
         changed, changed_ns = divmod(ctime_ns, _NANO)
         times = (seconds, seconds, changed, nanoseconds, nanoseconds, changed_ns)
         return (ino, size, blocks, *times, mode, nlink, uid, gid, 0, tree.BEST_IO, 0)
-
-
-def _short(length: int, offset: int, expected: int) -> ContentUnavailable:
-    return ContentUnavailable(f"{length} bytes at {offset} where the file has {expected}")
 
 
 def _split(seconds: float) -> tuple[int, int]:

@@ -21,11 +21,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import pyfuse3
-import trio
 
 from odfs import tree
-from odfs.answering import NAME_MAX, REMEMBERED, USER, OpenFile, errno_of, listed, path_of
-from odfs.errors import ContentUnavailable
+from odfs.answering import NAME_MAX, REMEMBERED, USER, OpenFile, errno_of, listed, path_of, read_slowly, short
 from odfs.options import MountOptions
 from odfs.ports import Annotations, Attributes, Contents, Inode, Namespace
 from odfs.readers import Readers
@@ -167,12 +165,10 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
             return b""
         data = self._contents.read_now(file.attributes, off, expected)
         if data is None:
-            if file.recall is None:
-                file.recall = self._readers.judge(file.pid, file.flags)
-            with trio.fail_after(self._options.read_deadline):
-                data = await self._contents.read(file.attributes, off, expected, file.recall)
+            deadline = self._options.read_deadline
+            return await read_slowly(file, off, expected, self._contents, self._readers, deadline)
         if len(data) != expected:
-            raise ContentUnavailable(f"{len(data)} bytes at {off} where the file has {expected}")
+            raise short(len(data), off, expected)
         return data
 
     @_guarded

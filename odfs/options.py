@@ -46,6 +46,12 @@ class MountOptions:
     """What a read of bytes that are not at hand does, for readers that are not refused."""
     refused_readers: tuple[str, ...] = ()
     """Shell patterns of program names that never make a disc move (``readers.CRAWLERS``)."""
+    trusted_readers: tuple[str, ...] = ()
+    """Patterns of program names that may all the same."""
+    recall_users: frozenset[int] | None = None
+    """Numbers of the users whose reads may make a disc move; None: everybody's."""
+    recall_rate: int = 0
+    """Files that are not at hand which one process may have brought in a minute; 0: any number."""
     adapter: Adapter = Adapter.AUTO
     passthrough: bool = True
     """The kernel may read cached files itself (direct adapter, Linux >= 6.9, root)."""

@@ -34,6 +34,8 @@ class Recall(Enum):
 
     WAIT = "wait"
     """Have them brought and wait for them."""
+    ASK = "ask"
+    """Wait until a person has allowed it (or the bytes have come otherwise), then as WAIT."""
     START = "start"
     """Have them brought, but do not wait: answer RecallRefused (a reader that asked not to be blocked)."""
     NEVER = "never"

@@ -2,7 +2,9 @@
 
 A crawler that opens every file would empty the robot. A reader is known by the thread that opened the file (FUSE tells
 its number): its name, the name of its process, the program, and for interpreters the script. A name that matches one of
-the patterns is refused; so is everybody on a mount that never recalls. Nobody is looked at before a read needs a disc.
+the patterns is refused (unless it also matches one of the trusted); so are users who may not, who has had as many files
+brought in a minute as one process may, and everybody on a mount that never recalls. Nobody is looked at before a read
+needs a disc.
 
 Not a border against malice: a process may call itself what it likes. Facts: proc_pid_comm(5) (15 bytes of the name),
 proc_pid_cmdline(5), open(2) for O_NONBLOCK.
@@ -10,6 +12,7 @@ proc_pid_cmdline(5), open(2) for O_NONBLOCK.
 
 import os
 import time
+from collections import deque
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -36,6 +39,8 @@ CRAWLERS = (
 BELIEVED = 1.0
 """Seconds for which a look at a thread holds: looking costs as much as two opens."""
 _MOST_KNOWN = 1024
+MINUTE = 60.0
+"""Seconds to which the rate of a process refers."""
 _INTERPRETERS = (
     "python*",
     "perl*",
@@ -58,20 +63,42 @@ class Readers:
     def __init__(self, options: MountOptions, proc: Path = Path("/proc")) -> None:
         self._recall = options.recall
         self._refused = options.refused_readers
+        self._trusted = options.trusted_readers
+        self._users = options.recall_users
+        self._rate = options.recall_rate
         self._proc = proc
         self._known: dict[int, tuple[float, bool]] = {}
         """Threads looked at, until when that is believed, and whether they are refused."""
+        self._brought: dict[int, deque[float]] = {}
+        """When each process had a file brought, within the last minute."""
 
-    def judge(self, pid: int, flags: int) -> Recall:
-        """How far the reads of a handle may go.
+    def judge(self, pid: int, flags: int, uid: int = 0) -> Recall:
+        """How far the reads of a handle may go. Call it once for each handle that needs a disc.
 
         Args:
             pid: thread that opened it, as FUSE tells; 0 if it is the kernel or of another pid namespace.
             flags: of its ``open``.
+            uid: of the same thread.
         """
-        if self._recall is Recall.NEVER or (pid > 0 and self._is_refused(pid)):
+        if self._recall is Recall.NEVER or (self._users is not None and uid not in self._users):
             return Recall.NEVER
-        return Recall.START if flags & os.O_NONBLOCK else self._recall
+        if pid > 0 and (self._is_refused(pid) or self._is_too_fast(pid)):
+            return Recall.NEVER
+        if flags & os.O_NONBLOCK:
+            return Recall.NEVER if self._recall is Recall.ASK else Recall.START
+        return self._recall
+
+    def _is_too_fast(self, pid: int) -> bool:
+        if not self._rate:
+            return False
+        now = time.monotonic()
+        if len(self._brought) >= _MOST_KNOWN:
+            self._brought = {one: times for one, times in self._brought.items() if times[-1] > now - MINUTE}
+        times = self._brought.setdefault(_process(pid, self._proc), deque(maxlen=self._rate))
+        if len(times) == self._rate and times[0] > now - MINUTE:
+            return True
+        times.append(now)
+        return False
 
     def _is_refused(self, pid: int) -> bool:
         now = time.monotonic()
@@ -84,7 +111,18 @@ class Readers:
         return refused
 
     def _matches(self, pid: int) -> bool:
-        return any(fnmatchcase(name, pattern) for name in names(pid, self._proc) for pattern in self._refused)
+        found = names(pid, self._proc)
+        return _any_of(found, self._refused) and not _any_of(found, self._trusted)
+
+
+def _any_of(found: list[str], patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in found for pattern in patterns)
+
+
+def _process(pid: int, proc: Path) -> int:
+    """The process of a thread."""
+    line = next((line for line in _text(proc / str(pid) / "status").splitlines() if line.startswith("Tgid:")), "")
+    return int(line.split()[1]) if line else pid
 
 
 def names(pid: int, proc: Path = Path("/proc")) -> list[str]:
@@ -95,8 +133,7 @@ def names(pid: int, proc: Path = Path("/proc")) -> list[str]:
     found.append(program)
     if any(fnmatchcase(program, pattern) for pattern in _INTERPRETERS):
         found += [_base(word) for word in words[1:] if not word.startswith("-")][:1]
-    leader = next((line for line in _text(proc / str(pid) / "status").splitlines() if line.startswith("Tgid:")), "")
-    if leader and (tgid := leader.split()[1]) != str(pid):
+    if (tgid := str(_process(pid, proc))) != str(pid):
         found.append(_text(proc / tgid / "comm").strip("\n"))
     return [name for name in found if name]
 

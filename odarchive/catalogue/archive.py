@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IFDIR
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from odarchive.catalogue import schema
 from odarchive.catalogue.database import Catalogue
@@ -29,14 +29,13 @@ UDF_SYMLINKS, YES = "udf_symlinks", "yes"
 class Facts:
     """What is fixed when an archive is made.
 
-    ``copies``: verified discs wanted of every segment. ``udf_symlinks``: discs show symlinks in UDF too.
-    ``recipients``: age recipients that all discs are encrypted to; none: they are not encrypted.
+    ``udf_symlinks``: discs show symlinks in UDF too. ``recipients``: age recipients that all discs are encrypted to;
+    none: they are not encrypted.
     """
 
     uuid: str
     label_prefix: str
     created_ns: int
-    copies: int = 1
     udf_symlinks: bool = False
     recipients: tuple[str, ...] = ()
 
@@ -126,22 +125,13 @@ def _facts_of(connection: Connection) -> Facts:
         uuid=values["uuid"],
         label_prefix=values["label_prefix"],
         created_ns=int(values["created_ns"]),
-        copies=int(values["copies"]),
         udf_symlinks=values.get(UDF_SYMLINKS) == YES,
         recipients=tuple(values.get(RECIPIENTS, "").split()),
     )
 
 
-def set_copies(connection: Connection, copies: int) -> None:
-    """Change how many verified discs of every segment are wanted."""
-    if copies < 1:
-        raise OdarchiveError(f"copies = {copies}: at least one disc of every segment is needed")
-    table = schema.archive
-    connection.execute(update(table).where(table.c.key == "copies").values(value=str(copies)))
-
-
 def _begin(connection: Connection, facts: Facts) -> None:
-    rows = {name: str(getattr(facts, name)) for name in ("uuid", "label_prefix", "created_ns", "copies")}
+    rows = {name: str(getattr(facts, name)) for name in ("uuid", "label_prefix", "created_ns")}
     if facts.udf_symlinks:
         rows[UDF_SYMLINKS] = YES
     if facts.recipients:

@@ -45,12 +45,6 @@ class Segment:
     planned_bytes: int
     image_size: int | None
     image_digest: bytes | None
-    ecc_size: int | None = None
-
-    @property
-    def disc_size(self) -> int | None:
-        """Bytes of its discs: the image, and what error correction puts behind it; None until imaged."""
-        return None if self.image_size is None else self.ecc_size or self.image_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +86,7 @@ def intend(connection: Connection, of: Segment, attempt: Attempt, *, now_ns: int
         segment=of.id,
         label=attempt.label,
         state=DiscState.INTENDED,
-        image_size=of.disc_size,
+        image_size=of.image_size,
         digest=attempt.digest,
         drive=attempt.drive,
         profile=attempt.profile,
@@ -117,7 +111,8 @@ def written(connection: Connection, disc: DiscId, *, now_ns: int) -> None:
 def verified(connection: Connection, disc: DiscId, *, copies: int, now_ns: int) -> bool:
     """The whole disc was read back and is right: it is a copy now.
 
-    Its segment counts as archived when it has ``copies`` of them, and its files become visible.
+    Its segment counts as archived when it has as many of them as are wanted (``copies``, unless its plan says), and
+    its files become visible.
 
     Returns:
         Whether the segment is archived now.
@@ -126,7 +121,7 @@ def verified(connection: Connection, disc: DiscId, *, copies: int, now_ns: int) 
     values = {"state": DiscState.VERIFIED, "verified_ns": now_ns, "note": ""}
     connection.execute(update(table).where(table.c.id == disc).values(values))
     number = SegmentId(connection.scalars(select(table.c.segment).where(table.c.id == disc)).one())
-    enough = len(copies_of(connection, number)) >= copies
+    enough = len(copies_of(connection, number)) >= wanted(connection, number, copies)
     if enough:
         connection.execute(
             update(schema.segment).where(schema.segment.c.id == number).values(state=SegmentState.ARCHIVED, seal=None)
@@ -151,6 +146,12 @@ def unsettled(connection: Connection) -> list[Disc]:
     states = [DiscState.INTENDED.value, DiscState.WRITTEN.value]
     query = _discs().where(schema.disc.c.state.in_(states)).order_by(schema.disc.c.id)
     return [_disc(row) for row in connection.execute(query)]
+
+
+def wanted(connection: Connection, number: SegmentId, copies: int) -> int:
+    """How many verified discs a segment is to have: what its plan says, else ``copies``."""
+    said = connection.scalar(select(schema.segment.c.copies).where(schema.segment.c.id == number))
+    return int(said or copies)
 
 
 def copies_of(connection: Connection, number: SegmentId) -> list[Disc]:
@@ -328,13 +329,13 @@ def _disc(row: _DiscRow) -> Disc:
     return Disc(DiscId(row[0]), row[1], SegmentId(row[2]), row[3], DiscState(row[4]), row[5], row[6], row[7], row[8])
 
 
-_SegmentRow = Row[int, str, str, int, int, int | None, bytes | None, int | None]
+_SegmentRow = Row[int, str, str, int, int, int | None, bytes | None]
 
 
-def _segments() -> Select[int, str, str, int, int, int | None, bytes | None, int | None]:
+def _segments() -> Select[int, str, str, int, int, int | None, bytes | None]:
     c = schema.segment.c
-    return select(c.id, c.label, c.state, c.capacity, c.planned_bytes, c.image_size, c.image_digest, c.ecc_size)
+    return select(c.id, c.label, c.state, c.capacity, c.planned_bytes, c.image_size, c.image_digest)
 
 
 def _segment(row: _SegmentRow) -> Segment:
-    return Segment(SegmentId(row[0]), row[1], SegmentState(row[2]), row[3], row[4], row[5], row[6], row[7])
+    return Segment(SegmentId(row[0]), row[1], SegmentState(row[2]), row[3], row[4], row[5], row[6])

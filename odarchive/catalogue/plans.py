@@ -59,8 +59,6 @@ class Planned:
     capacity: int
     planned_bytes: int
     created_ns: int
-    ecc_size: int | None = None
-    """Bytes of its discs with error correction behind the image; None: they carry none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +106,21 @@ def next_segment(connection: Connection) -> int:
     return int(max(highest, burned)) + 1
 
 
-def add_segment(connection: Connection, planned: Planned, pieces: Sequence[tuple[ContentId, int, int]]) -> None:
-    """Record a plan for one disc: its pieces are (content, start, length)."""
+def payload(connection: Connection, numbers: Sequence[SegmentId]) -> int:
+    """Bytes of contents on these segments."""
+    total = select(func.coalesce(func.sum(_p.length), 0)).where(_p.segment.in_(numbers))
+    return int(connection.execute(total).scalar_one())
+
+
+def add_segment(
+    connection: Connection,
+    planned: Planned,
+    pieces: Sequence[tuple[ContentId, int, int]],
+    *,
+    copies: int | None = None,
+    places: int | None = None,
+) -> None:
+    """Record a plan for one disc: its pieces are (content, start, length); how many copies, in how many places."""
     connection.execute(
         insert(schema.segment).values(
             id=planned.id,
@@ -120,7 +131,8 @@ def add_segment(connection: Connection, planned: Planned, pieces: Sequence[tuple
             planned_bytes=planned.planned_bytes,
             payload_bytes=sum(length for _, _, length in pieces),
             created_ns=planned.created_ns,
-            ecc_size=planned.ecc_size,
+            copies=copies,
+            places=places,
         )
     )
     if pieces:
@@ -135,12 +147,14 @@ def carry(connection: Connection, keys: Iterable[tuple[int, bytes, int]], segmen
     )
 
 
-def reopenable(connection: Connection) -> list[Planned]:
-    """Segments that are nothing but plans: no image, no disc, no open job, by number."""
+def reopenable(connection: Connection, *, copies: int | None, places: int | None) -> list[Planned]:
+    """Segments that are nothing but plans, without image, disc or job, and with these wishes; by number."""
     rows = connection.execute(
         select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns)
         .where(
             _s.state == SegmentState.PLANNED,
+            _s.copies.is_not_distinct_from(copies),
+            _s.places.is_not_distinct_from(places),
             _s.image_size.is_(None),
             _s.id.not_in(select(schema.disc.c.segment)),
             _s.id.not_in(select(schema.job.c.segment).where(schema.job.c.segment.is_not(None))),
@@ -159,9 +173,7 @@ def reopen(connection: Connection, numbers: Sequence[SegmentId]) -> None:
 
 def segments(connection: Connection, *states: SegmentState) -> list[Planned]:
     """Segments in these states (all if none is named), by number."""
-    query = select(
-        _s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns, _s.ecc_size
-    ).order_by(_s.id)
+    query = select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns).order_by(_s.id)
     if states:
         query = query.where(_s.state.in_(states))
     return [_planned(row) for row in connection.execute(query)]
@@ -291,7 +303,6 @@ def _planned(row: Any) -> Planned:  # noqa: ANN401  a row of the query above
         row.capacity,
         row.planned_bytes,
         row.created_ns,
-        row.ecc_size,
     )
 
 

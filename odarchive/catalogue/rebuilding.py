@@ -95,12 +95,6 @@ def knows_segment(connection: Connection, number: int) -> bool:
     return driver(connection).execute("SELECT 1 FROM segment WHERE id = ?", (number,)).fetchone() is not None
 
 
-def image_size(connection: Connection, number: int) -> int:
-    """Bytes of a segment's image by the set catalogue; 0: it does not tell."""
-    row = driver(connection).execute("SELECT image_size FROM segment WHERE id = ?", (number,)).fetchone()
-    return 0 if row is None else row[0] or 0
-
-
 def missing(connection: Connection) -> list[str]:
     """Labels of discs that should exist and were not met."""
     return [row[0] for row in driver(connection).execute("SELECT label FROM disc WHERE state = 'missing' ORDER BY id")]
@@ -113,10 +107,7 @@ def put_disc(connection: Connection, seen: SeenDisc, pieces: Sequence[Piece], *,
         _put_segment(raw, seen, pieces, now_ns)
         row = raw.execute("SELECT id, digest, verified_ns FROM disc WHERE uuid = ?", (seen.uuid,)).fetchone()
         digest = seen.digest or (row[1] if row else UNKNOWN_DIGEST)
-        (ecc,) = raw.execute("SELECT ecc_size FROM segment WHERE id = ?", (seen.segment,)).fetchone()
-        if ecc is not None and seen.digest is not None:  # it is of the image alone
-            digest = UNKNOWN_DIGEST
-        values = (seen.label, seen.segment, seen.state, ecc or seen.image_size, digest, seen.note)
+        values = (seen.label, seen.segment, seen.state, seen.image_size, digest, seen.note)
         if row is None:
             raw.execute(
                 "INSERT INTO disc (label, segment, state, image_size, digest, note, uuid, created_ns, verified_ns)"
@@ -133,7 +124,7 @@ def put_disc(connection: Connection, seen: SeenDisc, pieces: Sequence[Piece], *,
         raise DamageFound(f"disc {seen.label} contradicts what other discs say: {error}") from error
 
 
-def finish(connection: Connection, seen: Iterable[str], copies: int) -> list[str]:
+def finish(connection: Connection, seen: Iterable[str]) -> list[str]:
     """Draw the consequences: discs not met are missing, plans without a disc are given up, flags are set.
 
     Returns:
@@ -161,8 +152,8 @@ def finish(connection: Connection, seen: Iterable[str], copies: int) -> list[str
     raw.execute(f"DELETE FROM segment WHERE id IN {unproven} AND id NOT IN (SELECT segment FROM disc)")
     raw.execute(
         "UPDATE segment SET state = CASE WHEN (SELECT count(*) FROM disc WHERE disc.segment = segment.id"
-        " AND disc.state = 'verified') >= ? THEN 'archived' ELSE 'imaged' END WHERE image_size IS NOT NULL",
-        (copies,),
+        " AND disc.state = 'verified') >= coalesce(copies, 1) THEN 'archived' ELSE 'imaged' END"
+        " WHERE image_size IS NOT NULL"
     )
     _index(raw)
     publish(connection)

@@ -11,13 +11,14 @@ from odarchive.model import DiscId, DiscState, JobId, JobKind, JobState, Segment
 
 
 def schedule(connection: Connection, disc: DiscId, copies: int, *, now_ns: int) -> JobId | None:
-    """Queue a burn of a disc's segment if fewer than ``copies`` verified discs of it are left.
+    """Queue a burn of a disc's segment if fewer verified discs of it are left than its plan or ``copies`` say.
 
     Returns:
         The new job; None: there are enough copies, or a burn is queued already.
     """
     segment = discs.get(connection, disc).segment
-    if len(discs.copies_of(connection, segment)) >= copies or _queued(connection, segment):
+    wanted = discs.wanted(connection, segment, copies)
+    if len(discs.copies_of(connection, segment)) >= wanted or _queued(connection, segment):
         return None
     job = jobs.enqueue_copy(connection, segment, now_ns=now_ns)
     label = discs.get(connection, disc).label

@@ -29,7 +29,7 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 archive = Table(
     "archive",
     metadata,
-    Column("key", Text, primary_key=True, comment="fact: uuid, label_prefix, created_ns, copies"),
+    Column("key", Text, primary_key=True, comment="fact: uuid, label_prefix, created_ns, ..."),
     Column("value", Text, nullable=False, comment="its value as text"),
     comment="facts about the whole archive",
 )
@@ -243,11 +243,8 @@ segment = Table(
     Column("image_size", BigInteger, comment="bytes, multiple of 65,536; NULL until imaged"),
     Column("image_digest", LargeBinary, comment="BLAKE3 of the image as built, before any stamp; NULL until imaged"),
     Column("seal", LargeBinary, comment="secret the keys of an encrypted image are drawn from; NULL when archived"),
-    Column(
-        "ecc_size",
-        BigInteger,
-        comment="bytes of its discs with error correction (RS03) behind the image; NULL: they carry none",
-    ),
+    Column("copies", Integer, comment="verified discs wanted; NULL: as many as archive.toml says"),
+    Column("places", Integer, comment="places these are to lie in, the robot being one; NULL: it does not matter"),
     comment="plans for one disc each",
 )
 

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from odarchive.catalogue import schema
 from odarchive.errors import NotFound
 from odarchive.model import DiscState, SegmentId, SegmentState, SnapshotState
+
+_SHORT_NS = 60 * 10**9
+"""Burns that take less tell nothing of those that fill discs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ class SegmentLine:
     payload_bytes: int
     image_size: int | None
     copies: int
+    wanted: int | None
+    """How many its plan asks for; None: as many as archive.toml says."""
+    places: int
+    """In how many places its verified discs lie; the robot is one."""
+    places_wanted: int
 
 
 def sources(connection: Connection) -> list[SourceLine]:
@@ -56,8 +64,11 @@ def sources(connection: Connection) -> list[SourceLine]:
 def segments(connection: Connection) -> list[SegmentLine]:
     """Every segment in order."""
     segment, disc = schema.segment.c, schema.disc.c
+    place = schema.whereabouts.c.place
+    outside = case((place.is_(None) | place.like("the robot's drive %"), ""), else_=place)
     copies = (
-        select(disc.segment, func.count().label("count"))
+        select(disc.segment, func.count().label("count"), func.count(outside.distinct()).label("places"))
+        .outerjoin_from(schema.disc, schema.whereabouts, schema.whereabouts.c.disc == disc.id)
         .where(disc.state == DiscState.VERIFIED)
         .group_by(disc.segment)
         .subquery()
@@ -71,13 +82,18 @@ def segments(connection: Connection) -> list[SegmentLine]:
             segment.payload_bytes,
             segment.image_size,
             func.coalesce(copies.c.count, 0),
+            segment.copies,
+            func.coalesce(copies.c.places, 0),
+            func.coalesce(segment.places, 1),
         )
         .select_from(schema.segment)
         .outerjoin(copies, copies.c.segment == segment.id)
         .order_by(segment.id)
     )
     return [
-        SegmentLine(SegmentId(row[0]), row[1], SegmentState(row[2]), row[3], row[4], row[5], row[6])
+        SegmentLine(
+            SegmentId(row[0]), row[1], SegmentState(row[2]), row[3], row[4], row[5], row[6], row[7], row[8], row[9]
+        )
         for row in connection.execute(query)
     ]
 
@@ -103,3 +119,16 @@ def discs_used(connection: Connection) -> dict[SegmentId, int]:
     unused = (DiscState.INTENDED, DiscState.ABANDONED)
     query = select(disc.segment, func.count()).where(disc.state.not_in(unused)).group_by(disc.segment)
     return {SegmentId(row[0]): row[1] for row in connection.execute(query)}
+
+
+def burn_rates(connection: Connection) -> dict[str, float]:
+    """Bytes a second of the burns so far by kind of medium, the image's making included; without very short ones."""
+    segment, disc = schema.segment.c, schema.disc.c
+    seconds = func.sum(disc.burned_ns - disc.created_ns) / 1e9
+    query = (
+        select(segment.media, func.sum(disc.image_size) / seconds)
+        .join_from(schema.disc, schema.segment, segment.id == disc.segment)
+        .where(disc.burned_ns - disc.created_ns > _SHORT_NS)
+        .group_by(segment.media)
+    )
+    return {row[0]: float(row[1]) for row in connection.execute(query)}

@@ -39,11 +39,12 @@ def create_db(context: click.Context, path: Path) -> int:
 @click.command()
 @click.argument("size")
 @click.option("--dry-run", "--pretend", "-n", is_flag=True, help="Only tell; write nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Plan any number of discs without asking.")
 @common_options()
 @click.pass_context
-def plan_iso(context: click.Context, size: str, dry_run: bool) -> None:
+def plan_iso(context: click.Context, size: str, dry_run: bool, yes: bool) -> None:
     """Plan what is new onto discs of SIZE. The same as: plan --media SIZE."""
-    context.invoke(plan_command.plan, media=size, dry_run=dry_run)
+    context.invoke(plan_command.plan, media=(size,), dry_run=dry_run, yes=yes)
 
 
 @click.command()
@@ -54,17 +55,16 @@ def num_isos(settings: Settings, media: str | None) -> None:
     """Tell how many discs the archive has, planned ones included."""
     from odarchive.catalogue import summary  # noqa: PLC0415
     from odarchive.media import parse_medium  # noqa: PLC0415
-    from odarchive.planning import Wish, make_plan  # noqa: PLC0415
+    from odarchive.planning import make_plan  # noqa: PLC0415
 
     medium = None if media is None else parse_medium(media)
     archive = open_archive(settings.root())
     with archive.catalogue.read() as connection:
         planned = len(summary.segments(connection))
-    more = (
-        0
-        if medium is None
-        else len(make_plan(archive.catalogue, medium, Wish.of(archive.config), dry_run=True).segments)
-    )
+    more = 0
+    if medium is not None:
+        result = make_plan(archive.catalogue, medium, dry_run=True)
+        more = len(result.segments) - len(result.topped_up)
     if settings.json:
         output.document({"num_isos": planned + more, "planned": planned, "new": more})
         return

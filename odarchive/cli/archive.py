@@ -4,13 +4,13 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from odarchive.cli import burn as burning
 from odarchive.cli import job as job_command
-from odarchive.cli import output, segments
+from odarchive.cli import output, segments, wishes
 from odarchive.cli import scan as scanning
 from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
@@ -34,29 +34,36 @@ class _Done:
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--media", required=True, metavar="SIZE", help="cd, dvd, bd, bd-dl, bd-xl, bd-xx, or such as 25GB.")
+@wishes.wish_options()
 @click.option("--as", "name", metavar="NAME", help="The tree's name at the root of the mount; default: its own.")
 @click.option("--pretend", "--dry-run", "-n", is_flag=True, help="Scan, and tell what would be burned.")
 @common_options()
 @click.pass_obj
-def archive(settings: Settings, path: Path, media: str, name: str | None, pretend: bool) -> int:
+def archive(
+    settings: Settings,
+    /,
+    path: Path,
+    name: str | None,
+    *,
+    pretend: bool,
+    yes: bool,
+    **given: Any,  # noqa: ANN401  options of wishes
+) -> int:
     """Scan PATH, plan what is new, build the images, burn them, verify every disc.
 
     Broken off and started again it goes on where it was; with nothing new it burns nothing. The librarian does the
     burning (odarchive serve).
     """
-    from odarchive.media import parse_medium  # noqa: PLC0415
-    from odarchive.planning import Wish, make_plan  # noqa: PLC0415
     from odarchive.scan import Options  # noqa: PLC0415
 
-    medium = parse_medium(media)
     opened = open_archive(settings.root())
+    medium, wish = wishes.wish_of(opened, given)
     if not pretend:
         burning.wake(opened)  # before hours of reading: without a librarian there would be no burn
     options = Options(workers=scanning.default_workers())
     result = scanning.scan_one(opened, path, None if name is None else os.fsencode(name), options)
     scanning.tell_problems(result)
-    plan = make_plan(opened.catalogue, medium, Wish.of(opened.config), dry_run=pretend)
+    plan = wishes.made(opened, medium, wish, dry_run=pretend, yes=yes, asking=not settings.json)
     done = _Done(result, plan, [] if pretend else _burned(opened))
     _print(settings, done, pretend=pretend)
     burning.judge(done.jobs)

@@ -44,22 +44,20 @@ def cost(settings: Settings, media: str | None) -> None:
 
 def _discs(archive: "Archive", media: str | None) -> dict[str, tuple[int, int]]:
     """Burned discs and discs to burn, by kind of medium."""
-    from odarchive.catalogue import archive as facts  # noqa: PLC0415
     from odarchive.catalogue import summary  # noqa: PLC0415
     from odarchive.media import parse_medium  # noqa: PLC0415
-    from odarchive.planning import Wish, make_plan  # noqa: PLC0415
+    from odarchive.planning import make_plan  # noqa: PLC0415
 
     burned: Counter[str] = Counter()
     wanted: Counter[str] = Counter()
     with archive.catalogue.read() as connection:
-        copies = facts.facts(connection).copies
+        copies = archive.config.copies
         used = summary.discs_used(connection)
         for line in summary.segments(connection):
             burned[line.media] += used.get(line.id, 0)
-            wanted[line.media] += max(0, copies - line.copies)
+            wanted[line.media] += max(0, (line.wanted or copies) - line.copies)
     if media is not None:
-        medium = parse_medium(media)
-        wanted[medium.name] += copies * len(
-            make_plan(archive.catalogue, medium, Wish.of(archive.config), dry_run=True).segments
-        )
+        result = make_plan(archive.catalogue, parse_medium(media), dry_run=True)
+        for segment in result.segments[len(result.topped_up) :]:
+            wanted[segment.medium.name] += copies
     return {kind: (burned[kind], wanted[kind]) for kind in {*burned, *wanted}}

@@ -31,7 +31,7 @@ def info(settings: Settings) -> None:
             {
                 "archive": str(archive.config.root),
                 "uuid": fixed.uuid,
-                "copies": fixed.copies,
+                "copies": archive.config.copies,
                 "files": totals.files,
                 "bytes": totals.bytes,
                 "archived_files": totals.archived_files,

@@ -61,7 +61,6 @@ driver = {driver}
 
 [burn]
 # copies = 1                   # verified discs of every segment
-{ecc}# ecc = "none"                 # error correction on each disc: "auto" (all that is free, 20 % at least), or "15%"
 # staging = "file"             # or "stream": images go straight into the burner, after their sources were read once
 
 [verify]
@@ -76,6 +75,12 @@ driver = {driver}
 [recall]
 # deadline = 600               # seconds a read in the mount may wait for its disc
 # hold = 2.0                   # seconds a disc stays in its drive after the last read while others wait
+
+[mount]
+# refuse = ["backup-agent*"]   # programs that may not have discs loaded by reading, beside the known crawlers
+# trust = ["clamscan"]         # programs that may all the same
+# users = ["anna"]             # only these users may; default: all
+# rate = 0                     # files that one process may have brought in a minute; 0: any number
 
 [web]
 # listen = "127.0.0.1:8610"    # the status page for a browser of this machine; `odarchive web` tells its address
@@ -106,7 +111,6 @@ class NewArchive:
     """Whom all discs are encrypted to."""
     key: str = ""
     """The file with the key, if this machine has it."""
-    ecc: str = ""
 
 
 @click.command()
@@ -124,7 +128,6 @@ class NewArchive:
 @click.option(
     "--new-key", type=click.Path(path_type=Path), metavar="FILE", help="Make a key in FILE, encrypt to it too."
 )
-@click.option("--ecc", metavar="auto|N%", default="", help="Error correction on every disc, by dvdisaster.")
 @common_options()
 @click.pass_obj
 def init(
@@ -139,16 +142,11 @@ def init(
     **options: Any,  # noqa: ANN401  click's own
 ) -> None:
     """Make a new archive in DIRECTORY (or in the folder that --archive names)."""
-    from odarchive.correction.room import parse_ecc  # noqa: PLC0415
-
     root = (directory or settings.root()).absolute()
-    ecc = options.pop("ecc")
-    if ecc:
-        parse_ecc(ecc)
     encrypt_to: tuple[str, ...] = options.pop("encrypt_to")
     new_key: Path | None = options.pop("new_key")
     new = NewArchive(root, driver, _robot(driver, options), tuple(map(_drive, drives)), label, udf_symlinks)
-    new = replace(_encrypted(new, encrypt_to, new_key), ecc=ecc)
+    new = _encrypted(new, encrypt_to, new_key)
     identity = create(new)
     if settings.json:
         output.document({"archive": str(root), "uuid": identity, "encrypted_to": list(new.recipients)})
@@ -249,8 +247,7 @@ def _toml(new: NewArchive) -> str:
     settings = "".join(f"{key} = {_value(value)}\n" for key, value in new.robot.items())
     shown = f"key = {_quoted(new.key)}" if new.key else '# key = "key.txt"'
     key = f"{shown:<30} # the file that opens the discs of an encrypted archive; without it they are only written\n"
-    ecc = f"ecc = {_quoted(new.ecc)}\n" if new.ecc else ""
-    return _TOML.format(driver=_quoted(new.driver), settings=settings, drives=drives, key=key, ecc=ecc)
+    return _TOML.format(driver=_quoted(new.driver), settings=settings, drives=drives, key=key)
 
 
 def _value(value: str | int | tuple[str, ...]) -> str:

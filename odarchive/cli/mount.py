@@ -8,8 +8,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import click
 
@@ -22,31 +23,55 @@ _READY = b"1"
 _DIRECTORY = click.Path(path_type=Path)
 
 
+class _Octal(click.ParamType[int]):
+    """Permission bits as mount(8) writes them."""
+
+    name = "octal"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """An integer from octal digits."""
+        try:
+            bits = value if isinstance(value, int) else int(str(value), 8)
+        except ValueError:
+            bits = -1
+        if not 0 <= bits <= 0o777:
+            self.fail(f"{value!r} is no umask: write octal digits, such as 027", param, ctx)
+        return bits
+
+
 @click.command()
 @click.argument("directory", type=_DIRECTORY)
 @click.option("--foreground", "-f", is_flag=True, help="Serve in this process, until unmounted, SIGTERM or Ctrl-C.")
 @click.option("--allow-other", is_flag=True, help="Let other users in; needs user_allow_other in /etc/fuse.conf.")
 @click.option(
     "--recall",
-    type=click.Choice(["auto", "never"]),
+    type=click.Choice(["auto", "ask", "never"]),
     default="auto",
     show_default=True,
-    help="Who may have discs loaded by reading: everybody but known indexers and thumbnailers, or nobody.",
+    help="Who may have discs loaded by reading: everybody but known indexers and thumbnailers; those, each time after "
+    "a person has allowed it (odarchive asked); or nobody. [mount] in archive.toml says more.",
 )
+@click.option("--uid", type=click.IntRange(min=0), help="Show everything as owned by this user number.")
+@click.option("--gid", type=click.IntRange(min=0), help="Show everything as of this group number.")
+@click.option("--umask", type=_Octal(), help="Permission bits (octal) that nobody shall have.")
 @click.option("--ready-fd", type=int, hidden=True)
 @common_options(json=False)
 @click.pass_obj
 def mount(
-    settings: Settings, directory: Path, foreground: bool, allow_other: bool, recall: str, ready_fd: int | None
+    settings: Settings, /, directory: Path, foreground: bool, ready_fd: int | None, **manner: int | str | bool | None
 ) -> int:
     """Mount everything that is on verified discs, read-only, on the empty folder DIRECTORY.
 
     Reading a file that is not in the cache has its disc loaded and waits for it; a reader that may not have discs
     loaded, or opened the file with O_NONBLOCK, gets EAGAIN instead, one that waited too long ETIMEDOUT.
     """
-    root = settings.root().absolute()
+    return mount_on(settings.root().absolute(), directory, foreground=foreground, ready_fd=ready_fd, manner=manner)
+
+
+def mount_on(root: Path, directory: Path, *, foreground: bool, ready_fd: int | None, manner: Mapping[str, Any]) -> int:
+    """Mount an archive; returns the exit code. ``manner``: values of ``MountManner``, None for its defaults."""
     if not foreground:
-        return _in_background(root, directory.absolute(), allow_other=allow_other, recall=recall)
+        return _in_background(root, directory.absolute(), manner)
     from odarchive import bootstrap  # noqa: PLC0415  needs FUSE and the catalogue's packages
     from odarchive.mount.manner import MountManner  # noqa: PLC0415
 
@@ -58,15 +83,26 @@ def mount(
             output.note(f"mounted on {directory}; Ctrl-C unmounts")
 
     start_log(verbose=False)
-    manner = MountManner(allow_other=allow_other, recall=recall != "never")
-    bootstrap.mount(root, directory.absolute(), manner, ready=ready)
+    chosen = MountManner(**{name: value for name, value in manner.items() if value is not None})
+    bootstrap.mount(root, directory.absolute(), chosen, ready=ready)
     return 0
 
 
-def _in_background(root: Path, directory: Path, *, allow_other: bool, recall: str) -> int:
+def _options(manner: Mapping[str, Any]) -> list[str]:
+    """The command line that says the same."""
+    words = []
+    for name, value in manner.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif value is not None and value is not False:
+            words += [option, f"{value:o}" if name == "umask" else str(value)]
+    return words
+
+
+def _in_background(root: Path, directory: Path, manner: Mapping[str, Any]) -> int:
     """Start the serving process and wait for its word; returns the exit code."""
-    command = [sys.executable, "-m", "odarchive", "--archive", str(root), "mount", "--foreground"]
-    command += ["--recall", recall, *(["--allow-other"] if allow_other else [])]
+    command = [sys.executable, "-m", "odarchive", "--archive", str(root), "mount", "--foreground", *_options(manner)]
     reader, writer = os.pipe()
     with _log(root) as log, os.fdopen(reader, "rb") as news:
         start = log.seek(0, os.SEEK_END)

@@ -32,6 +32,7 @@ _PLACES = {
     "umount": "odarchive.cli.mount:umount",
     "recall": "odarchive.cli.cache:recall",
     "cache": "odarchive.cli.cache:cache",
+    "asked": "odarchive.cli.asked:asked",
     "ls": "odarchive.cli.browse:ls",
     "whereis": "odarchive.cli.browse:whereis",
     "find": "odarchive.cli.find:find",

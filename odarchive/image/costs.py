@@ -8,7 +8,7 @@ an eighth may be lost; a long name is continued in another sector). On top come 
 
 from dataclasses import dataclass
 
-from odarchive.chunks import CHUNK_DIGEST, digests_size
+from odarchive.chunks import CHUNK_DIGEST
 from odarchive.image.bridge.sectors import BLOCK_SECTORS, FILE_SET_BLOCKS, PARTITION, TAIL_ANCHORS
 from odarchive.image.names import LONGEST_STORED, identifier_size, readable_size
 from odarchive.model import SECTOR
@@ -89,10 +89,14 @@ def _record(name: int) -> int:
     return length * 8 // 7 + 1
 
 
-def content_cost(size: int) -> int:
-    """Bytes of a file, or of a part of one, beside its data and its names."""
-    chunks = _CATALOGUE_CHUNKS + 2 * (digests_size(size) or CHUNK_DIGEST)
-    return SECTOR + _CATALOGUE_CONTENT + _CATALOGUE_PART + chunks + (size // _ISO_CHUNK) * _record(_INLINE_NAME)
+def content_cost() -> int:
+    """Bytes of a file, or of a part of one, beside its data, its names and what grows with its size (`PER_MIB`)."""
+    chunks = _CATALOGUE_CHUNKS + 2 * 2 * CHUNK_DIGEST  # of the first and the last one, begun elsewhere
+    return SECTOR + _CATALOGUE_CONTENT + _CATALOGUE_PART + chunks
+
+
+PER_MIB = 2 * CHUNK_DIGEST + -(-_record(_INLINE_NAME) // (_ISO_CHUNK >> 20))
+"""Bytes for each begun MiB of a file's data: a chunk's digest in hexadecimal, its share of further records."""
 
 
 def sealed_cost(recipients: int) -> int:

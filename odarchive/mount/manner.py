@@ -9,5 +9,11 @@ class MountManner:
 
     allow_other: bool = False
     """Other users may look in; permissions are checked all the same."""
-    recall: bool = True
-    """Reading may have discs loaded (never for known indexers and thumbnailers)."""
+    recall: str = "auto"
+    """Whether reading has discs loaded: ``auto``, ``ask`` (a person allows it each time) or ``never``. Known indexers
+    and thumbnailers never have."""
+    uid: int | None = None
+    """Show everything as this user's; None: as recorded."""
+    gid: int | None = None
+    umask: int | None = None
+    """Permission bits that nobody shall have."""

@@ -3,18 +3,21 @@
 Imported only where FUSE is installed; ``manner`` holds what can be said without.
 """
 
+import pwd
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 import trio
 
+from odarchive.asked import Box
 from odarchive.cache import CacheReader
 from odarchive.catalogue.changes import ChangeWatch
 from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.catalogue.standing import Standings
-from odarchive.config import Config
-from odarchive.errors import MountFailed
+from odarchive.config import FILE_NAME, Config
+from odarchive.errors import ConfigError, MountFailed
+from odarchive.mount.asking import AskingContents
 from odarchive.mount.contents import CachedContents
 from odarchive.mount.manner import MountManner
 from odarchive.mount.marks import Marks
@@ -24,6 +27,7 @@ from odarchive.service.client import AsyncClient
 from odarchive.service.notify import notify
 from odfs import mount as life
 from odfs.errors import OdfsError
+from odfs.owners import Owners
 from odfs.ports import Recall
 from odfs.readers import CRAWLERS
 
@@ -46,7 +50,9 @@ async def serve(config: Config, mountpoint: Path, manner: MountManner, ready: Ca
     cache = CacheReader(config.cache)
     contents = CachedContents(namespace, cache, client, config.deadline, residency)
     marks = Marks(standings, cache.has)
-    run = partial(life.run, mountpoint, namespace, contents, _options(config, manner), annotations=marks)
+    asking = AskingContents(contents, namespace, Box(config.root), config.deadline)
+    shown = Owners(manner.uid, manner.gid, manner.umask).applied(namespace)
+    run = partial(life.run, mountpoint, shown, asking, _options(config, manner), annotations=marks)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(life.stop_on_signals, nursery.cancel_scope)
@@ -67,9 +73,22 @@ def _options(config: Config, manner: MountManner) -> life.MountOptions:
         source=f"odarchive:{config.root.name}",
         allow_other=manner.allow_other,
         read_deadline=config.deadline + GRACE,
-        recall=Recall.WAIT if manner.recall else Recall.NEVER,
-        refused_readers=CRAWLERS,
+        recall={"auto": Recall.WAIT, "ask": Recall.ASK, "never": Recall.NEVER}[manner.recall],
+        refused_readers=CRAWLERS + config.mount.refuse,
+        trusted_readers=config.mount.trust,
+        recall_users=_numbers(config.mount.users),
+        recall_rate=config.mount.rate,
     )
+
+
+def _numbers(users: tuple[str, ...]) -> frozenset[int] | None:
+    """The numbers of users by name or number."""
+    if not users:
+        return None
+    try:
+        return frozenset(int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid for user in users)
+    except KeyError as error:
+        raise ConfigError(f"{FILE_NAME}: [mount] users: {error}; name users of this machine") from None
 
 
 async def _until_it_ends(

@@ -56,6 +56,8 @@ class Columns:
     folder: "array[int]" = field(default_factory=_places)
     extra_item: "array[int]" = field(default_factory=_places)
     extra_folder: "array[int]" = field(default_factory=_places)
+    per_mib: int = 0
+    """Bytes that each begun MiB of a part takes beside itself."""
 
     def add_folder(self, parent: int, cost: int) -> int:
         """A further folder; gives its number."""
@@ -76,7 +78,7 @@ class Columns:
 
     def only(self, parts: Sequence[Part]) -> "Columns":
         """The same tree with these parts as its items, in the order given."""
-        found = Columns(self.parent, self.folder_cost)
+        found = Columns(self.parent, self.folder_cost, per_mib=self.per_mib)
         extras = self.extras_of()
         for part in parts:
             folders = (self.folder[part.item], *extras.get(part.item, ()))

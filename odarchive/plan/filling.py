@@ -71,14 +71,17 @@ class Filler:
                 discs.append([taken])
         return discs
 
-    def unit(self, run: Run) -> list[list[Run]]:
-        """The discs of a unit of more than one, the last one the least full."""
+    def unit(self, run: Run, *, whole: bool) -> list[list[Run]]:
+        """The discs of a unit of more than one, the last one the least full.
+
+        With ``whole``, no large file is torn that fits on a disc, whatever gaps that leaves.
+        """
         average = self._stream.cost(run) / (run.end - run.first)
         if average < _LARGE * self.room:
             return self.in_order(run)
         discs = self._searched(run)
         lost = sum(self.room - self._used(disc) for disc in discs[:-1])
-        return discs if lost <= _LOST * self.room * (len(discs) - 1) else self.in_order(run)
+        return discs if whole or lost <= _LOST * self.room * (len(discs) - 1) else self.in_order(run)
 
     def _used(self, disc: Sequence[Run]) -> int:
         return sum(map(self._stream.cost, disc))
@@ -112,7 +115,7 @@ class Filler:
     def _boundary(self, run: Run, end: int, full: int) -> int:
         """The end of the least deep folder that leaves the disc full, at most ``end``; ``end`` itself if none ends."""
         stream = self._stream
-        budget = full - stream.alone(run.first) + run.head + stream.reach[run.first + 1]
+        budget = full - stream.before(run) + stream.reach[run.first + 1]
         lowest = max(bisect_left(stream.reach, budget, run.first + 1, end + 1), end - _WINDOW)
         folder, depth = stream.folder, stream.depth
         best, least = end, 1 << 30

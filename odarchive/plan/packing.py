@@ -111,22 +111,22 @@ class _Packing:
     def add(self, run: Run) -> None:
         """Put a part of the tree onto further discs and into the gaps of those there are."""
         starts = list(_unit_starts(self._stream, run.first, run.end))
-        atoms, full = self._atoms(starts, run.end)
         kept = len(self.discs)
         used = sum(disc.used for disc in self.discs[kept:]) + self._stream.cost(run)
         large = self._stream.cost(run) > _LARGE * self._room * (run.end - run.first)
         enough = int(-(-used // self._room) * (1 + (NEAR_LARGE if large else NEAR))) + kept
 
-        def merit(discs: list[_Disc]) -> tuple[int, int, int]:
-            new = ([one for one in disc.runs if run.first <= one.first < run.end] for disc in discs)
-            return max(len(discs), enough), sum(_units_on(starts, runs) for runs in new), len(discs)
+        def merit(discs: list[_Disc]) -> tuple[int, int, int, int]:
+            new = [[one for one in disc.runs if run.first <= one.first < run.end] for disc in discs]
+            torn = sum(one.head > 0 for runs in new for one in runs)
+            return max(len(discs), enough), sum(_units_on(starts, runs) for runs in new), torn, len(discs)
 
-        ordered = [*self._copied(), *map(self._disc, self._filler.in_order(run))]
-        found = [ordered]
-        for pack in (self._best_fit, self._searched):
-            discs = pack(self._copied() + [_Disc(disc.used, list(disc.runs)) for disc in full], atoms)
-            _, loads, _ = merit(discs)
-            found.append(_Gaps(self._stream, self._filler, discs).saved(kept, enough, loads))
+        found = [[*self._copied(), *map(self._disc, self._filler.in_order(run))]]
+        for whole in (True, False) if large else (False,):
+            atoms, full = self._atoms(starts, run.end, whole=whole)
+            for pack in (self._best_fit, self._searched):
+                discs = pack(self._copied() + [_Disc(disc.used, list(disc.runs)) for disc in full], atoms)
+                found.append(_Gaps(self._stream, self._filler, discs).saved(kept, enough, merit(discs)[1]))
         self.discs = min(found, key=merit)
 
     def _copied(self) -> list[_Disc]:
@@ -135,12 +135,12 @@ class _Packing:
     def _disc(self, runs: Sequence[Run]) -> _Disc:
         return _Disc(sum(map(self._stream.cost, runs)), list(runs))
 
-    def _atoms(self, starts: Sequence[int], end: int) -> tuple[list[_Atom], list[_Disc]]:
-        """What is to be packed, largest first, and the discs that larger units fill alone."""
+    def _atoms(self, starts: Sequence[int], end: int, *, whole: bool) -> tuple[list[_Atom], list[_Disc]]:
+        """What is to be packed, largest first, and the discs that larger units fill alone, of whole files if asked."""
         full: list[_Disc] = []
         atoms: list[_Atom] = []
         for unit in self._crumbs(starts, end):
-            discs = [[unit]] if self._stream.cost(unit) <= self._room else self._filler.unit(unit)
+            discs = [[unit]] if self._stream.cost(unit) <= self._room else self._filler.unit(unit, whole=whole)
             full += map(self._disc, discs[:-1])
             atoms.append(_Atom(sum(map(self._stream.cost, discs[-1])), tuple(discs[-1])))
         atoms.sort(key=lambda atom: (-atom.cost, atom.runs[0]))

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from odarchive.model import SECTOR
 from odarchive.plan.columns import Columns, Part
 
+_MIB = 1 << 20
+
 
 class Run(NamedTuple):
     """Items from ``first`` to before ``end``: without ``head`` bytes of the first one, the last up to byte ``tail``."""
@@ -33,7 +35,7 @@ class Stream:
     def __init__(self, columns: Columns) -> None:
         self.length, self.folder, self.parents = columns.length, columns.folder, columns.parent
         self.depth = array("i")
-        self._overhead = columns.overhead
+        self._overhead, self._per_mib = columns.overhead, columns.per_mib
         self._chain = array("q")
         """What a folder costs with all those above it."""
         for number, (parent, cost) in enumerate(zip(columns.parent, columns.folder_cost, strict=True)):
@@ -49,7 +51,7 @@ class Stream:
         parents, costs = columns.parent, columns.folder_cost
         entered = bytearray(len(parents))
         reach = array("q", [0])
-        total, last = 0, -1
+        total, last, per_mib = 0, -1, columns.per_mib
         for length, overhead, folder in zip(columns.length, self._extras.added(columns), columns.folder, strict=True):
             if folder != last:
                 at = folder
@@ -60,7 +62,7 @@ class Stream:
                     total += costs[at]
                     at = parents[at]
                 last = folder
-            total += (length + SECTOR - 1) // SECTOR * SECTOR + overhead
+            total += (length + SECTOR - 1) // SECTOR * SECTOR + overhead + (length + _MIB - 1) // _MIB * per_mib
             reach.append(total)
         return reach
 
@@ -71,31 +73,52 @@ class Stream:
     def alone(self, item: int) -> int:
         """Bytes of an item that is the first of its run."""
         beside = self._overhead[item] + self._chain[self.folder[item]] + self._extras.at(item)
-        return sectors(self.length[item]) + beside
+        return self.data(self.length[item]) + beside
+
+    def data(self, length: int) -> int:
+        """Bytes of the sectors of ``length`` bytes, with what grows with them."""
+        return -(-length // SECTOR) * SECTOR + -(-length // _MIB) * self._per_mib
 
     def cost(self, run: Run) -> int:
         """Bytes of a run on a disc; 0 for one without items."""
         if run.first == run.end:
             return 0
-        whole = self.alone(run.first) + self.reach[run.end] - self.reach[run.first + 1]
-        return whole - run.head - sectors(self.length[run.end - 1]) + sectors(run.tail)
+        total = self.alone(run.first) + self.reach[run.end] - self.reach[run.first + 1]
+        length, last = self.length[run.first], self.length[run.end - 1]
+        if run.end - run.first == 1:
+            return total - self.data(length) + self.data(run.tail - run.head)
+        if run.head:
+            total -= self.data(length) - self.data(length - run.head)
+        return total if run.tail == last else total - self.data(last) + self.data(run.tail)
 
     def fitting(self, run: Run, room: int) -> int:
         """Before which item the whole items end that fit into ``room`` bytes; ``run.first``: none does."""
         if self.cost(run) <= room:
             return run.end
-        budget = room - self.alone(run.first) + run.head + self.reach[run.first + 1]
+        budget = room - self.before(run) + self.reach[run.first + 1]
         return bisect_right(self.reach, budget, run.first + 1, run.end + 1) - 1 if budget >= 0 else run.first
+
+    def before(self, run: Run) -> int:
+        """Bytes of the first item of a longer run."""
+        length = self.length[run.first]
+        return self.alone(run.first) - self.data(length) + self.data(length - run.head)
 
     def tear(self, run: Run, item: int, room: int) -> int:
         """At which byte an item of the run that does not fit whole is cut for ``room`` bytes beside those before it.
 
         Not above its beginning in the run: nothing of it fits.
         """
-        size = sectors(self.length[item])
+        data = self.data(self.length[item])
         if item == run.first:
-            return run.head + (room - self.alone(item) + size) // SECTOR * SECTOR
-        return (room - self.reach[item + 1] + self.reach[item] + size) // SECTOR * SECTOR
+            return run.head + self._length(room - self.alone(item) + data)
+        return self._length(room - self.reach[item + 1] + self.reach[item] + data)
+
+    def _length(self, room: int) -> int:
+        """How many bytes, in whole sectors, `data` puts into ``room`` bytes; 0 or less: none."""
+        length = room * _MIB // (_MIB + self._per_mib) // SECTOR * SECTOR
+        while length > 0 and self.data(length) > room:
+            length -= SECTOR
+        return length
 
     def parts(self, run: Run) -> Iterator[Part]:
         """The items of a run, and which bytes of them."""
@@ -103,11 +126,6 @@ class Stream:
             start = run.head if item == run.first else 0
             stop = run.tail if item == run.end - 1 else self.length[item]
             yield Part(item, start, stop - start)
-
-
-def sectors(length: int) -> int:
-    """Bytes of the sectors that hold ``length`` bytes."""
-    return -(-length // SECTOR) * SECTOR
 
 
 def _must_be_above(parents: "array[int]", folder: int, last: int) -> None:

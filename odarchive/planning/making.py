@@ -1,45 +1,55 @@
-"""Making a plan: one transaction; either it is recorded or nothing is. Run again with nothing new it does nothing."""
+"""Making a plan: one transaction; either it is recorded or nothing is. Run again with nothing new it does nothing.
 
+Plans that nobody began to carry out and that leave room on their discs are made anew together with what is new, under
+their numbers, so a part-full last disc is topped up by the next plan.
+"""
+
+import itertools
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from odarchive import plan
-from odarchive.catalogue import plans, seals
+from odarchive.catalogue import plans
 from odarchive.catalogue.database import Catalogue
 from odarchive.catalogue.publish import publish
 from odarchive.catalogue.unplanned import Unplanned, unplanned
-from odarchive.errors import MediumTooSmall
-from odarchive.image import costs, ondisc
 from odarchive.media import Medium
 from odarchive.model import ContentId, SegmentId, SegmentState
-from odarchive.plan import DiscPlan, Part, Shape, Stream
+from odarchive.plan import Part
 from odarchive.planning.exact import Exact
+from odarchive.planning.spread import Shapes, Spread, spread
 from odarchive.planning.tree import Tree
 from odarchive.planning.wish import Wish
-from odarchive.seal.sizes import room
 
 LABEL_PREFIX_SIZE = 24
 """Room is left for ``_0001`` and for the copy's number behind it."""
 LATER = 0
 """Carrier of entries that ride with the next catalogue."""
+_TOP_UP = 0.98
+"""A planned disc filled less than this is topped up."""
 _DEFAULT = Wish()
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSegment:
-    """One disc to be. ``id`` is None in a dry run. Sizes in bytes; ``planned_bytes`` is the image's, exactly."""
+    """One disc to be. ``id`` is None in a dry run. Sizes in bytes.
+
+    ``planned_bytes`` is the image's size: exactly, or in a dry run at most.
+    """
 
     id: SegmentId | None
     label: str
+    medium: Medium
     files: int
     payload_bytes: int
     planned_bytes: int
-    capacity: int
-    ecc_size: int | None = None
-    """Bytes of the disc with error correction behind the image; None: it gets none."""
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of the disc."""
+        return self.medium.capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,12 @@ class PlanResult:
 
     new_bytes: int
     segments: tuple[PlannedSegment, ...]
+    topped_up: tuple[SegmentId, ...] = ()
+    """Earlier plans that were made anew."""
+    waiting_bytes: int = 0
+    """What waits for a fuller last disc; part of ``new_bytes``."""
+    unmet: tuple[str, ...] = ()
+    """Patterns of ``Wish.first`` that nothing new matches."""
 
 
 def make_plan(
@@ -59,89 +75,103 @@ def make_plan(
         MediumTooSmall: a disc of it cannot hold what must be on every disc, or a file's names.
     """
     created_ns = time.time_ns() if now_ns is None else now_ns
-    with catalogue.read() if dry_run else catalogue.write() as connection, unplanned(connection) as todo:
-        if not todo.contents and plans.any_segment(connection):
-            if not dry_run:
-                keys = [(entry.parent, entry.name, entry.since) for entry in todo.bare()]
-                plans.carry(connection, keys, LATER)
-                publish(connection)
-            return PlanResult(0, ())
-        planner = _Planner(connection, todo, medium, wish)
-        segments = []
-        for segment, parts in planner.segments(created_ns):
-            segments.append(replace(segment, id=None) if dry_run else segment)
-            if not dry_run:
-                _record(connection, planner.tree, segment, parts, (medium.name, created_ns))
-        return PlanResult(planner.tree.new_bytes, tuple(segments))
+    with catalogue.read() if dry_run else catalogue.write() as connection:
+        with unplanned(connection) as todo:
+            if not todo.contents and plans.any_segment(connection):
+                if not dry_run:
+                    keys = [(entry.parent, entry.name, entry.since) for entry in todo.bare()]
+                    plans.carry(connection, keys, LATER)
+                    publish(connection)
+                return PlanResult(0, ())
+        plain = plans.reopenable(connection, copies=wish.copies, places=wish.places)
+        open_ = [one for one in plain if _has_room(one, medium, wish)]
+        with unplanned(connection, [one.id for one in open_]) as todo:
+            return _Making(connection, todo, medium, wish, created_ns).made(open_, dry_run=dry_run)
 
 
-class _Planner:
+def _has_room(segment: plans.Planned, medium: Medium, wish: Wish) -> bool:
+    """Whether a plan is for a disc of a kind that is wished for, and leaves room on it."""
+    for one in (medium, *wish.others):
+        if (segment.media, segment.capacity) == (one.name, one.capacity):
+            return segment.planned_bytes < _TOP_UP * wish.reserve.usable(one)
+    return False
+
+
+@dataclass(slots=True)
+class _Making:
     """One plan being made."""
 
-    def __init__(self, connection: Connection, todo: Unplanned, medium: Medium, wish: Wish) -> None:
-        self._connection, self._todo, self._medium = connection, todo, medium
-        self._wish = wish
-        self._usable = medium.usable - wish.reserved(medium)
-        totals = plans.totals(connection)
-        self._catalogue = costs.catalogue_reserve(totals.entries, totals.name_bytes, totals.contents, self._usable)
-        recipients = len(seals.recipients(connection))
-        texts = ondisc.fixed_bytes(sealed=recipients > 0) + (costs.sealed_texts(recipients) if recipients else 0)
-        fixed = costs.fixed_cost(texts, self._catalogue)
-        spare = self._usable - room(self._usable) if recipients else 0
-        shape = Shape(medium.usable, fixed + spare, wish.reserved(medium))
-        if shape.room <= 0:
-            raise MediumTooSmall(
-                f"a medium of {medium.capacity} bytes is too small: {fixed + shape.reserve} bytes of each disc "
-                "describe the disc itself or are reserved; name a larger medium"
-            )
-        self.tree = Tree(todo, costs.sealed_cost(recipients) if recipients else 0)
-        self._stream = Stream(self.tree.columns)
-        self._discs = plan.plan(self._stream, shape)
+    connection: Connection
+    todo: Unplanned
+    medium: Medium
+    wish: Wish
+    created_ns: int
+    next_segment: int = 0
+    shapes: Shapes = field(init=False)
+    tree: Tree = field(init=False)
 
-    def segments(self, created_ns: int) -> Iterator[tuple[PlannedSegment, list[Part]]]:
-        """Each disc with its exact size, and what is on it."""
-        prefix = plans.facts(self._connection).get("label_prefix", "ARCHIVE")[:LABEL_PREFIX_SIZE]
-        exact = Exact(self._connection, self._todo, self.tree, self._catalogue)
-        for number, disc in enumerate(self._discs, start=plans.next_segment(self._connection)):
-            label = f"{prefix}_{number:04d}"
-            parts = [part for run in disc.runs for part in self._stream.parts(run)]
-            row = self._row(SegmentId(number), label, created_ns)
-            size = exact.size(row, parts)
-            self._check(label, disc, size)
-            files = sum(self.tree.names[part.item] for part in parts)
-            payload = sum(part.length for part in parts)
-            ecc = self._wish.ecc
-            whole = None if ecc is None else ecc.disc_size(size, self._medium)
-            yield PlannedSegment(row.id, label, files, payload, size, self._medium.capacity, whole), parts
+    def made(self, reopened: Sequence[plans.Planned], *, dry_run: bool) -> PlanResult:
+        """The plan; ``reopened`` are made anew."""
+        connection = self.connection
+        self.shapes = Shapes(connection, self.wish)
+        self.shapes.of(self.medium)  # refuses at once what holds nothing
+        self.next_segment = plans.next_segment(connection)
+        self.tree = Tree(self.todo, self.shapes.per_content, self.wish.first)
+        discs, waiting = spread(self.tree, self.medium, self.wish, self.shapes)
+        numbers = [one.id for one in reopened]
+        before = plans.payload(connection, numbers)
+        segments = []
+        following = self._numbers(numbers)
+        if not dry_run:
+            plans.reopen(connection, numbers)
+        for disc in discs:
+            number = next(following)
+            segments.append(self._segment(disc, number, recorded=not dry_run))
+            if not dry_run:
+                self._record(segments[-1], disc.parts)
+        if not dry_run and waiting:
+            publish(connection)
+        return PlanResult(
+            max(0, self.tree.new_bytes - before), tuple(segments), tuple(numbers), waiting, self.tree.order.unmet
+        )
 
-    def _row(self, number: SegmentId, label: str, created_ns: int) -> plans.Planned:
-        state = SegmentState.PLANNED
-        return plans.Planned(number, label, state, self._medium.name, self._medium.capacity, 0, created_ns)
+    def _numbers(self, reopened: Sequence[SegmentId]) -> Iterator[SegmentId]:
+        yield from reopened
+        yield from map(SegmentId, itertools.count(self.next_segment))
 
-    def _check(self, label: str, disc: DiscPlan, size: int) -> None:
-        if size > self._usable:
-            raise AssertionError(f"the costs of {label} were no upper bound: {disc.bytes} planned, {size} laid out")
+    def _segment(self, disc: Spread, number: SegmentId, *, recorded: bool) -> PlannedSegment:
+        prefix = plans.facts(self.connection).get("label_prefix", "ARCHIVE")[:LABEL_PREFIX_SIZE]
+        label = f"{prefix}_{number:04d}"
+        size = self._exact(disc, number, label) if recorded else disc.bound
+        files = sum(self.tree.names[part.item] for part in disc.parts)
+        payload = sum(part.length for part in disc.parts)
+        return PlannedSegment(number if recorded else None, label, disc.medium, files, payload, size)
 
+    def _exact(self, disc: Spread, number: SegmentId, label: str) -> int:
+        medium = disc.medium
+        exact = Exact(self.connection, self.todo, self.tree, self.shapes.catalogue(medium))
+        row = plans.Planned(number, label, SegmentState.PLANNED, medium.name, medium.capacity, 0, self.created_ns)
+        size = exact.size(row, disc.parts)
+        if size > disc.bound or size > self.wish.reserve.usable(medium):
+            raise AssertionError(f"the costs of {label} were no upper bound: {disc.bound} planned, {size} laid out")
+        return size
 
-def _record(
-    connection: Connection, tree: Tree, segment: PlannedSegment, parts: Sequence[Part], made: tuple[str, int]
-) -> None:
-    number = segment.id
-    assert number is not None  # noqa: S101  only a dry run has none
-    row = plans.Planned(
-        number,
-        segment.label,
-        SegmentState.PLANNED,
-        made[0],
-        segment.capacity,
-        segment.planned_bytes,
-        made[1],
-        segment.ecc_size,
-    )
-    pieces = [
-        (ContentId(tree.content[part.item]), tree.start[part.item] + part.start, part.length)
-        for part in parts
-        if part.length
-    ]
-    plans.add_segment(connection, row, pieces)
-    plans.carry(connection, ((one.parent, one.name, one.since) for one in tree.carried_by(parts)), number)
+    def _record(self, segment: PlannedSegment, parts: Sequence[Part]) -> None:
+        tree, number = self.tree, segment.id
+        assert number is not None  # noqa: S101  only a dry run has none
+        row = plans.Planned(
+            number,
+            segment.label,
+            SegmentState.PLANNED,
+            segment.medium.name,
+            segment.capacity,
+            segment.planned_bytes,
+            self.created_ns,
+        )
+        pieces = [
+            (ContentId(tree.content[part.item]), tree.start[part.item] + part.start, part.length)
+            for part in parts
+            if part.length
+        ]
+        plans.add_segment(self.connection, row, pieces, copies=self.wish.copies, places=self.wish.places)
+        plans.carry(self.connection, ((e.parent, e.name, e.since) for e in tree.carried_by(parts)), number)

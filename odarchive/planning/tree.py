@@ -5,7 +5,7 @@ with the first file of their folder; where there is none, or where they are many
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from stat import S_ISDIR, S_ISREG
 
 from odarchive.catalogue.unplanned import BareEntry, FileName, Unplanned
@@ -13,6 +13,7 @@ from odarchive.image import costs
 from odarchive.image.costs import PathCost
 from odarchive.model import ROOT_INO
 from odarchive.plan import Columns, Part
+from odarchive.planning.order import Order
 
 _TOGETHER = 500
 """So many entries without content ride with one item."""
@@ -21,7 +22,7 @@ _TOGETHER = 500
 class Directories:
     """The current directories in tree order, siblings by name; what hangs on no root (being replaced) is not there."""
 
-    def __init__(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
+    def __init__(self, rows: Iterable[tuple[int, int, bytes]], order: Order) -> None:
         children: dict[int, list[tuple[bytes, int]]] = {}
         for ino, parent, name in rows:
             if ino != ROOT_INO:
@@ -32,6 +33,10 @@ class Directories:
         """Place of each parent; -1: the root."""
         self.paths: list[PathCost] = []
         self.cost = array("q")
+        self.class_ = array("i")
+        """How important each is (`Order`)."""
+        self.full: list[bytes] = []
+        """Whole paths, if there is an order."""
         stack = [(int(ROOT_INO), b"", -1)]
         while stack:
             ino, name, parent = stack.pop()
@@ -41,18 +46,28 @@ class Directories:
                 self.parent.append(parent)
                 self.cost.append(costs.directory_cost(above, name))
                 self.paths.append(above.join(name))
+                self._classify(order, parent, name)
             place = self.rank.get(ino, -1)
             below = sorted(children.pop(ino, ()), reverse=True)
             stack.extend((inner, inner_name, place) for inner_name, inner in below)
+
+    def _classify(self, order: Order, parent: int, name: bytes) -> None:
+        if not order.patterns:
+            self.class_.append(0)
+            return
+        self.full.append(self.full[parent] + b"/" + name if parent >= 0 else name)
+        self.class_.append(order.of(self.full[-1], self.class_[parent] if parent >= 0 else order.last))
 
 
 class _Files:
     """Names of contents as they come from the catalogue, by directory: numbers only, the names are gone."""
 
-    def __init__(self, directories: Directories, names: Iterable[FileName]) -> None:
+    def __init__(self, directories: Directories, names: Iterable[FileName], order: Order) -> None:
         self.ino, self.content, self.size = array("q"), array("q"), array("q")
         self.cost = array("q")
         """Upper bound of what the name takes on a disc."""
+        self.class_ = array("b")
+        """How important each is, if there is an order."""
         self.groups: dict[int, tuple[int, int]] = {}
         """First row and the one after the last by place of the directory."""
         last, place, begin = -1, -1, 0
@@ -67,6 +82,8 @@ class _Files:
                 self.content.append(content)
                 self.size.append(size)
                 self.cost.append(costs.name_cost(path, name))
+                if order.patterns:
+                    self.class_.append(order.of(directories.full[place] + b"/" + name, directories.class_[place]))
         self._close(place, begin)
 
     def _close(self, place: int, begin: int) -> None:
@@ -77,11 +94,12 @@ class _Files:
 class Tree:
     """What is to be planned, in tree order."""
 
-    def __init__(self, unplanned: Unplanned, per_content: int = 0) -> None:
-        """``per_content``: bytes each content costs beside what is always paid."""
+    def __init__(self, unplanned: Unplanned, per_content: int = 0, patterns: Sequence[str] = ()) -> None:
+        """``per_content``: bytes each content costs beside what is always paid; ``patterns``: what comes first."""
         self._per_content = per_content
-        self._directories = Directories(unplanned.directories())
-        self.columns = Columns()
+        self.order = Order(patterns)
+        self._directories = Directories(unplanned.directories(), self.order)
+        self.columns = Columns(per_mib=costs.PER_MIB)
         self.content = array("q")
         """Of each item; 0: it has only entries without content."""
         self.start = array("q")
@@ -91,16 +109,24 @@ class Tree:
         self.carried: dict[int, list[BareEntry]] = {}
         """Entries without content by the item they ride with."""
         self.new_bytes = 0
+        self.ends: list[int] = []
+        """Before which item each class of importance ends."""
         self._folders: dict[int, int] = {}
         self._ino = array("q")
         self._item = array("i", [-1]) * (unplanned.highest + 1)
         """First item of each content."""
         self._several: list[tuple[int, int]] = []
         placed = unplanned.placed()
-        files = _Files(self._directories, unplanned.names())
+        files = _Files(self._directories, unplanned.names(), self.order)
         bare = self._grouped(unplanned.bare())
-        for place in sorted({*files.groups, *bare}):
-            self._fill(place, files, bare.get(place, []), placed)
+        places = sorted({*files.groups, *bare})
+        for class_ in range(len(patterns) + 1):
+            self._folders.clear()  # what is in the same folder and less important is another part of the tree
+            for place in places:
+                mine = self._directories.class_[place] == class_
+                first = self._fill(place, files, class_, placed)
+                self._bare(place, first, bare.get(place, []) if mine else [])
+            self.ends.append(len(self.content))
         self._join()
 
     def carried_by(self, parts: Iterable[Part]) -> list[BareEntry]:
@@ -117,12 +143,15 @@ class Tree:
                 found.setdefault(place, []).append(entry)
         return found
 
-    def _fill(self, place: int, files: _Files, bare: list[BareEntry], placed: dict[int, list[tuple[int, int]]]) -> None:
-        folder = self._folder(place)
+    def _fill(self, place: int, files: _Files, class_: int, placed: dict[int, list[tuple[int, int]]]) -> int:
+        """Items for the files of a folder; gives the number of the first, or of the next item if there are none."""
+        first, folder = len(self.content), -1
         begin, end = files.groups.get(place, (0, 0))
-        first = len(self.content)
         for row in range(begin, end):
+            if self.order.patterns and files.class_[row] != class_:
+                continue
             content = files.content[row]
+            folder = self._folder(place) if folder < 0 else folder
             if self._item[content] >= 0:
                 self._again(content, files.ino[row], files.cost[row], folder)
                 continue
@@ -130,13 +159,17 @@ class Tree:
             for start, length in gaps(files.size[row], placed.get(content, ())):
                 self._add(content, start, length, files.cost[row], folder)
                 self._ino[-1] = files.ino[row]
+        return first
+
+    def _bare(self, place: int, first: int, bare: list[BareEntry]) -> None:
+        """Entries without content, with the first file of the folder if there is one."""
         item = first if first < len(self.content) else -1
         path = self._directories.paths[place]
         for at in range(0, len(bare), _TOGETHER):
             some = bare[at : at + _TOGETHER]
             if item < 0 or at:
                 item = len(self.content)
-                self._add(0, 0, 0, 0, folder)
+                self._add(0, 0, 0, 0, self._folder(place))
             self.carried[item] = some
             self.names[item] += sum(S_ISREG(entry.mode) for entry in some)
             self.columns.overhead[item] += sum(_bare_cost(path, entry) for entry in some)
@@ -146,7 +179,7 @@ class Tree:
         self.start.append(start)
         self.names.append(1 if content else 0)
         self._ino.append(0)
-        own = cost + costs.content_cost(length) + self._per_content if content else 0
+        own = cost + costs.content_cost() + self._per_content if content else 0
         self.columns.add(length, own, (folder,))
         self.new_bytes += length
 
@@ -192,4 +225,4 @@ def _bare_cost(path: PathCost, entry: BareEntry) -> int:
         return 0
     if entry.target is not None:
         return costs.link_cost(path, entry.name, entry.target)
-    return costs.name_cost(path, entry.name) + costs.content_cost(0)
+    return costs.name_cost(path, entry.name) + costs.content_cost()

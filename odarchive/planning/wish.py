@@ -1,9 +1,8 @@
 """What may be asked of a plan beside the medium. Values, no behaviour beyond arithmetic."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from odarchive.config import Config
-from odarchive.correction.room import Ecc, parse_ecc
 from odarchive.media import BURN_UNIT, Medium
 
 
@@ -32,23 +31,15 @@ class Wish:
     """How to plan."""
 
     reserve: Reserve = Reserve()
-    ecc: Ecc | None = None
-    """Error correction behind each image; its room is kept free beside the reserve."""
-
-    @classmethod
-    def of(cls, config: Config, *, ecc: str | None = None) -> "Wish":
-        """What the archive's configuration asks for, unless a command says otherwise.
-
-        Raises:
-            OdarchiveError: it is not to be understood.
-        """
-        return cls(ecc=parse_ecc(config.ecc if ecc is None else ecc))
-
-    def reserved(self, medium: Medium) -> int:
-        """Bytes of a medium that no image gets.
-
-        Raises:
-            MediumTooSmall: error correction alone leaves none.
-        """
-        correction = 0 if self.ecc is None else medium.usable - self.ecc.room(medium)
-        return self.reserve.of(medium) + correction
+    others: tuple[Medium, ...] = ()
+    """Kinds of discs for what is left over and does not fill one of the first kind."""
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """Of one disc by name of the medium: what is left over goes where it costs least; without prices, by capacity."""
+    first: tuple[str, ...] = ()
+    """What is to be on the earliest discs, by importance: paths (``photos/2023/``) or patterns (``*.raw``)."""
+    least_fill: float = 0.0
+    """A last disc filled less than this share of it is not planned yet; what would be on it waits for more."""
+    copies: int | None = None
+    """Verified discs wanted of each segment; None: as many as ``archive.toml`` says."""
+    places: int | None = None
+    """In how many places these are to lie."""

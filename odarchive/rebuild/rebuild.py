@@ -147,7 +147,7 @@ def _fill(catalogue: Catalogue, pile: Pile, tell: Tell, clock: Callable[[], int]
                 lost = _late(connection, disc, segment, clock())
                 if lost:
                     notes.append(f"disc {disc.identity.label}: {lost} names have no bytes or folder on these discs")
-        for label in rebuilding.finish(connection, seen, archive.facts(connection).copies):
+        for label in rebuilding.finish(connection, seen):
             notes.append(f"disc {label} was being burned when the names were written, and is not among these")
         notes += [f"disc {label} is known and was not among these" for label in rebuilding.missing(connection)]
     return Rebuilt(len(seen), names_from, tuple(notes))
@@ -206,7 +206,7 @@ def _disc(connection: Connection, disc: Plain, catalogue: DiscCatalogue, notes: 
         segment=catalogue.segment,
         segment_label=catalogue.label,
         capacity=catalogue.capacity,
-        image_size=identity.image_size or rebuilding.image_size(connection, catalogue.segment) or _extent(catalogue),
+        image_size=identity.image_size or (known[2] if known else 0) or _extent(catalogue),
         digest=digest,
         state=state,
         note=note,

@@ -138,6 +138,18 @@ async def test_no_read_waits_beyond_the_deadline(bench: Bench, autojump_clock: M
     assert trio.current_time() - start == pytest.approx(OPTIONS.read_deadline)
 
 
+async def test_the_kernels_second_try_does_not_wait_again(bench: Bench, autojump_clock: MockClock) -> None:
+    bench.contents.waiting[bench.file] = trio.Event()
+    handle = (await bench.operations.open(bench.file, os.O_RDONLY)).fh
+    assert await refusal(bench.operations.read(handle, 0, 10)) == errno.ETIMEDOUT
+    before = trio.current_time()
+    assert await refusal(bench.operations.read(handle, 0, 10)) == errno.ETIMEDOUT
+    assert trio.current_time() == before
+    bench.contents.waiting[bench.file].set()
+    await trio.sleep(2)
+    assert await bench.operations.read(handle, 0, 10) == pattern(bench.file, 0, 10)
+
+
 async def test_a_resident_read_does_not_wait(bench: Bench) -> None:
     assert await bench.read(990, 4096) == pattern(bench.file, 990, 10)
     assert await bench.read(1000, 4096) == b""

@@ -91,3 +91,41 @@ def test_names_are_read_whatever_bytes_they_hold(tmp_path: Path) -> None:
 def test_this_process_is_found_in_the_real_proc() -> None:
     found = names(os.getpid())
     assert Path("/proc/self/comm").read_text().strip() in found
+
+
+def of(proc: Path, **more: object) -> Readers:
+    return Readers(MountOptions(refused_readers=CRAWLERS, **more), proc)  # type: ignore[arg-type]
+
+
+def test_a_trusted_program_may_although_it_is_known_as_a_crawler(tmp_path: Path) -> None:
+    process(tmp_path, 7, "clamscan", ["/usr/bin/clamscan", "-r", "/mnt"])
+    assert of(tmp_path).judge(7, os.O_RDONLY) is Recall.NEVER
+    assert of(tmp_path, trusted_readers=("clam*",)).judge(7, os.O_RDONLY) is Recall.WAIT
+
+
+def test_only_the_users_named_may(tmp_path: Path) -> None:
+    process(tmp_path, 7, "cat", ["cat"])
+    some = of(tmp_path, recall_users=frozenset({1000}))
+    assert some.judge(7, os.O_RDONLY, 1000) is Recall.WAIT
+    assert some.judge(7, os.O_RDONLY, 1001) is some.judge(7, os.O_RDONLY, 0) is Recall.NEVER
+
+
+def test_a_process_has_so_many_files_brought_in_a_minute_all_its_threads_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("odfs.readers.time.monotonic", lambda: now)
+    process(tmp_path, 7, "cp", ["cp"])
+    process(tmp_path, 8, "cp", ["cp"], leader=7)
+    process(tmp_path, 9, "cat", ["cat"])
+    some = of(tmp_path, recall_rate=2)
+    assert [some.judge(pid, os.O_RDONLY) for pid in (7, 8, 7, 8)] == [Recall.WAIT] * 2 + [Recall.NEVER] * 2
+    assert some.judge(9, os.O_RDONLY) is Recall.WAIT
+    now += 61
+    assert some.judge(7, os.O_RDONLY) is Recall.WAIT
+
+
+def test_who_does_not_want_to_wait_is_not_asked_about(tmp_path: Path) -> None:
+    process(tmp_path, 7, "cat", ["cat"])
+    assert of(tmp_path, recall=Recall.ASK).judge(7, os.O_RDONLY) is Recall.ASK
+    assert of(tmp_path, recall=Recall.ASK).judge(7, os.O_NONBLOCK) is Recall.NEVER

@@ -157,7 +157,7 @@ class Shop:
         )
         (root / "staging").mkdir()
         to = (keys.new_identity(self.root / "key", created="today"),) if self.sealed else ()
-        new = facts.Facts(uuid=ARCHIVE_UUID, label_prefix="SHOP", created_ns=0, copies=1, recipients=to)
+        new = facts.Facts(uuid=ARCHIVE_UUID, label_prefix="SHOP", created_ns=0, recipients=to)
         facts.create(root / "catalogue.db", new)
         catalogue = self.archive.catalogue
         scan(catalogue, self.root / "photos")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from odarchive.asked import Box
 from odarchive.catalogue import archive
 from odarchive.catalogue.database import Catalogue, driver
 
@@ -41,6 +42,10 @@ class Site:
     def mount(self, *options: str) -> None:
         argv = [sys.executable, "-m", "odarchive", "-a", self.root, "mount", *options, self.directory]
         subprocess.run(argv, check=True, timeout=30)
+
+    def order(self, *words: str) -> None:
+        argv = [sys.executable, "-m", "odarchive", "-a", self.root, *words]
+        subprocess.run(argv, check=True, timeout=30, stdout=subprocess.DEVNULL)
 
     def unmount(self) -> None:
         subprocess.run(["fusermount3", "-uzq", self.directory], check=False, timeout=30)
@@ -149,3 +154,47 @@ def test_numbers_and_handles_outlive_the_mount_as_nfs_needs(site: Site) -> None:
     assert os.read(descriptor, 10) == b"one"
     os.close(descriptor)
     os.close(folder)
+
+
+def test_a_mount_that_asks_waits_for_a_person(site: Site) -> None:
+    bodies = {name: name.encode() * 9 for name in ("allowed", "refused", "recalled")}
+    for ino, (name, body) in enumerate(bodies.items(), 100):
+        site.add(name.encode(), ino, body, cached=False)
+    site.mount("--recall=ask", "--umask=077", "--uid=5")
+    found = (site.directory / "refused").stat()
+    assert (found.st_uid, found.st_mode & 0o777) == (5, 0o600)
+    readers = {
+        name: subprocess.Popen(["cat", site.directory / name], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for name in bodies
+    }
+    try:
+        box = Box(site.root)
+        assert soon(lambda: len(box.questions()) == 3)
+        numbers = {question.path: question.content for question in box.questions()}
+        site.order("asked", "refuse", str(numbers["refused"]))
+        assert b"temporarily unavailable" in readers["refused"].communicate(timeout=SOON)[1]
+        site.order("asked", "allow", str(numbers["allowed"]))
+        assert soon(lambda: "allowed" not in [question.path for question in box.questions()])
+        for name in ("allowed", "recalled"):
+            site.cache(bodies[name])
+        assert [readers[name].communicate(timeout=SOON)[0] for name in ("allowed", "recalled")] == [
+            bodies["allowed"],
+            bodies["recalled"],
+        ]
+        assert box.questions() == []
+    finally:
+        for reader in readers.values():
+            reader.kill()
+            reader.communicate()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mount(8) is root's")
+def test_mount_8_mounts_an_archive(site: Site) -> None:
+    site.add(b"file", 100, b"bytes")
+    helper = [sys.executable, "-c", "import sys; from odarchive.cli.fstab import main; sys.exit(main())"]
+    subprocess.run([*helper, site.root, site.directory, "-o", "ro,nofail,gid=9"], check=True, timeout=30)
+    assert (site.directory / "file").read_bytes() == b"bytes"
+    assert (site.directory / "file").stat().st_gid == 9
+    again = subprocess.run([*helper, site.root, site.directory], capture_output=True, check=False, timeout=30)
+    assert again.returncode == 32
+    assert b"already mounted" in again.stderr

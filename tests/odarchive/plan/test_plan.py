@@ -40,6 +40,7 @@ def true_cost(columns, chosen):
                 paid.add(at)
                 at = columns.parent[at]
     data = sum(-(-part.length // SECTOR) * SECTOR + columns.overhead[part.item] for part in chosen)
+    data += sum(-(-part.length // (1 << 20)) * columns.per_mib for part in chosen)
     return data + sum(columns.folder_cost[folder] for folder in paid)
 
 
@@ -66,7 +67,7 @@ def problems(draw):
     count = draw(st.integers(1, 8))
     above = [-1] + [draw(st.integers(-1, key - 1)) for key in range(1, count)]
     children = {key: [other for other in range(count) if above[other] == key] for key in range(-1, count)}
-    columns, order, stack = Columns(), {}, list(reversed(children[-1]))
+    columns, order, stack = Columns(per_mib=draw(st.sampled_from([0, 40, 70_000]))), {}, list(reversed(children[-1]))
     while stack:
         at = stack.pop()
         order[at] = columns.add_folder(order.get(above[at], -1), draw(st.integers(0, 9000)))

@@ -1,0 +1,114 @@
+"""Which items go on which disc of which kind: the planner's discs, and what becomes of the emptiest of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from odarchive import plan
+from odarchive.catalogue import plans, seals
+from odarchive.errors import MediumTooSmall
+from odarchive.image import costs, ondisc
+from odarchive.media import Medium
+from odarchive.plan import Columns, Part, Shape, Stream
+from odarchive.planning.tree import Tree
+from odarchive.planning.wish import Wish
+from odarchive.seal.sizes import room
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """One disc to be: its kind, what is on it, an upper bound of the bytes of its image."""
+
+    medium: Medium
+    parts: Sequence[Part]
+    bound: int
+
+
+class Shapes:
+    """What discs of each kind have room for."""
+
+    def __init__(self, connection: Connection, wish: Wish) -> None:
+        self._totals, self._wish = plans.totals(connection), wish
+        self._recipients = len(seals.recipients(connection))
+        self.per_content = costs.sealed_cost(self._recipients) if self._recipients else 0
+        """Bytes each content costs more because it is encrypted."""
+
+    def catalogue(self, medium: Medium) -> int:
+        """Bytes kept free on each disc for the catalogue of the whole archive."""
+        totals, usable = self._totals, self._wish.reserve.usable(medium)
+        return costs.catalogue_reserve(totals.entries, totals.name_bytes, totals.contents, usable)
+
+    def of(self, medium: Medium) -> Shape:
+        """The shape of a disc.
+
+        Raises:
+            MediumTooSmall: it has no room for files.
+        """
+        texts = ondisc.fixed_bytes(sealed=self._recipients > 0)
+        spare, usable = 0, self._wish.reserve.usable(medium)
+        if self._recipients:
+            texts += costs.sealed_texts(self._recipients)
+            spare = usable - room(usable)
+        fixed = costs.fixed_cost(texts, self.catalogue(medium)) + spare
+        shape = Shape(medium.usable, fixed, self._wish.reserve.of(medium))
+        if shape.room <= 0:
+            raise MediumTooSmall(
+                f"a medium of {medium.capacity} bytes is too small: {fixed + shape.reserve} bytes of each disc "
+                "describe the disc itself or are reserved; name a larger medium"
+            )
+        return shape
+
+
+def spread(tree: Tree, medium: Medium, wish: Wish, shapes: Shapes) -> tuple[list[Spread], int]:
+    """The discs for a tree, and how many bytes wait because a last disc would not be full enough.
+
+    Raises:
+        MediumTooSmall: a disc of the medium cannot hold a file's names.
+    """
+    discs = _planned(tree.columns, medium, shapes, tree.ends)
+    if not discs:
+        return [], 0
+    emptiest = min(range(len(discs)), key=lambda place: (discs[place].bound, -place))
+    rest = [discs.pop(emptiest)]
+    instead = _elsewhere(tree.columns, rest[0], wish, shapes)
+    waiting = 0
+    last = instead[-1]
+    if last.bound < wish.least_fill * wish.reserve.usable(last.medium):
+        waiting = sum(part.length for part in last.parts)
+        instead = instead[:-1]
+    at = emptiest if wish.first else len(discs)
+    return [*discs[:at], *instead, *discs[at:]], waiting
+
+
+def _planned(columns: Columns, medium: Medium, shapes: Shapes, ends: Sequence[int] = ()) -> list[Spread]:
+    stream = Stream(columns)
+    found = plan.plan(stream, shapes.of(medium), ends)
+    return [Spread(medium, [part for run in disc.runs for part in stream.parts(run)], disc.bytes) for disc in found]
+
+
+def _elsewhere(columns: Columns, rest: Spread, wish: Wish, shapes: Shapes) -> list[Spread]:
+    """What is on the emptiest disc on discs of another kind, if that takes less of them or costs less."""
+    best = [rest]
+    priced = all(medium.name in wish.prices for medium in (rest.medium, *wish.others))
+
+    def cost(discs: Sequence[Spread]) -> float:
+        if priced:
+            return sum(wish.prices[disc.medium.name] for disc in discs)
+        return sum(disc.medium.capacity for disc in discs)
+
+    for medium in wish.others:
+        try:
+            discs = _planned(columns.only(rest.parts), medium, shapes)
+        except MediumTooSmall:
+            continue
+        discs = [replace(disc, parts=[_again(rest.parts, part) for part in disc.parts]) for disc in discs]
+        discs.sort(key=lambda disc: -disc.bound)
+        best = min(best, discs, key=cost)
+    return best
+
+
+def _again(parts: Sequence[Part], part: Part) -> Part:
+    """A part of a part as a part of the item."""
+    of = parts[part.item]
+    return Part(of.item, of.start + part.start, part.length)
