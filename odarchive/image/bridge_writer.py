@@ -165,6 +165,7 @@ class _Digests:
 
     def __init__(self, chunks: dict[bytes, bytes], data: bytes = b"", /) -> None:
         self._blake3, self._sha256, self._chunks = ChunkedBlake3(data), hashlib.sha256(data), chunks
+        self.lanes = self._blake3, self._sha256
 
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
         """Take more bytes."""

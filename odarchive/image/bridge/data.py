@@ -8,7 +8,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Generic, TypeVar
 
 from odarchive.image.bridge.errors import SourceError
@@ -169,7 +168,7 @@ class DataRegion(Generic[S]):
             return
         hasher = self._new()
         for piece in self._promised(node, pieces):
-            self._sink.hash_later(partial(hasher.update, piece))
+            self._sink.hash(hasher, piece)
             self._sink.put(piece)
         self._finish(node, hasher)
 
@@ -192,7 +191,7 @@ class DataRegion(Generic[S]):
 
     def _finish(self, node: NodeId, hasher: Hasher) -> None:
         self._sink.put(_ZEROS[: -self._layout.tree.size[node] % SECTOR])
-        self._sink.hash_later(lambda: self._written.record(node, hasher.digest()))
+        self._sink.when_hashed(lambda: self._written.record(node, hasher.digest()))
 
     def _check(self, node: NodeId, got: int) -> None:
         size = self._layout.tree.size[node]

@@ -2,14 +2,15 @@
 
 Not for what the bytes mean. Output is never sought in, so a pipe does as well as a file.
 
-Concurrency: the caller's thread reads and builds, one worker writes and hashes the image, another runs the hashes of
-large pieces; each does its jobs in the order given. They share bounded queues and the buffers of the ring; a buffer
-returns to it when it is both hashed and written. So a slow burner is fed from up to 24 MiB that are ready. Progress is
-told in the caller's thread.
+Concurrency: the caller's thread reads and builds, one worker writes and hashes the image, two others run the hashes of
+large pieces, SHA-256 in one and what else there is in the other, because SHA-256 alone takes as long as all the rest;
+each does its jobs in the order given. They share bounded queues and the buffers of the ring; a buffer returns to it
+when it is both hashed and written. So a slow burner is fed from up to 24 MiB that are ready. Progress is told in the
+caller's thread.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from queue import SimpleQueue
 from typing import Protocol
@@ -20,6 +21,7 @@ from odarchive.image.bridge.worker import Job, Worker
 
 CHUNK = 1 << 20
 RING = 8  # buffers
+LANES = 2
 _QUEUE = 24  # jobs waiting at most in each worker, of no more than about 1 MiB
 
 Progress = Callable[[int], None]
@@ -33,6 +35,14 @@ class Hasher(Protocol):
 
     def digest(self) -> bytes:
         """The digest of what was taken."""
+
+
+class Lanes(Protocol):
+    """A hasher of several digests that do not wait for one another; each lane takes the bytes in a thread of its own."""
+
+    @property
+    def lanes(self) -> Sequence[Hasher]:
+        """The hashers it consists of, at most `LANES`."""
 
 
 class NewHasher(Protocol):
@@ -49,6 +59,11 @@ class ByteWriter(Protocol):
         """Write some or all of the bytes."""
 
 
+def lanes_of(hasher: Hasher) -> Sequence[Hasher]:
+    """What of a hasher can run beside the rest of it."""
+    return getattr(hasher, "lanes", (hasher,))
+
+
 class Sink:
     """Collects parts, writes about 1 MiB at once; use as a context manager."""
 
@@ -59,7 +74,7 @@ class Sink:
         self._given = 0  # bytes given to the writer
         self._written = 0  # set by the writer alone
         self._writer = Worker("image-write", _QUEUE)
-        self._hasher = Worker("image-hash", _QUEUE)
+        self._hashers = [Worker(f"image-hash-{lane}", _QUEUE) for lane in range(LANES)]
         self._buffers: SimpleQueue[bytearray] = SimpleQueue()
         self._made = 0
 
@@ -67,8 +82,8 @@ class Sink:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._hasher.close()
-        self._writer.close()
+        for worker in (*self._hashers, self._writer):
+            worker.close()
 
     @property
     def taken(self) -> int:
@@ -107,13 +122,24 @@ class Sink:
         self.flush()
         view = memoryview(buffer)[:length]
         self._write(view)
-        self.hash_later(partial(hasher.update, view))
+        self.hash(hasher, view)
         back = partial(self._buffers.put, buffer)
-        self._hasher.later(partial(self._writer.later, back, always=True), always=True)
+        self._after_hashing(partial(self._writer.later, back, always=True), always=True)
 
-    def hash_later(self, job: Job) -> None:
-        """Have the hashing worker do this after all it was given before; waits while that is far behind."""
-        self._hasher.later(job)
+    def hash(self, hasher: Hasher, data: bytes | memoryview) -> None:
+        """Hash a large piece beside, after all that were given before; waits while that is far behind."""
+        for worker, lane in zip(self._hashers, lanes_of(hasher), strict=False):
+            worker.later(partial(lane.update, data))
+
+    def when_hashed(self, job: Job) -> None:
+        """Do this when all hashes given before are done."""
+        self._after_hashing(job, always=False)
+
+    def _after_hashing(self, job: Job, *, always: bool) -> None:
+        """Pass a job from lane to lane: the last one does it."""
+        for worker in reversed(self._hashers[1:]):
+            job = partial(worker.later, job, always=always)
+        self._hashers[0].later(job, always=always)
 
     def pad_to(self, sector: int, *, header: bool = False) -> None:
         """Zeros to the start of a sector: less than one sector of them, but in the header.
@@ -143,14 +169,15 @@ class Sink:
     def settle(self) -> None:
         """Wait until everything is written and every hash is up to date; raises as `flush`."""
         self.flush()
-        self._hasher.settle()
-        self._writer.settle()
+        for worker in (*self._hashers, self._writer):
+            worker.settle()
         self._tell()
 
     def _write(self, data: bytes | memoryview) -> None:
         self._given += len(data)
         self._writer.check()
-        self._hasher.check()
+        for worker in self._hashers:
+            worker.check()
         self._writer.later(partial(self._write_out, data))
         self._tell()
 
