@@ -38,7 +38,7 @@ class Hasher(Protocol):
 
 
 class Lanes(Protocol):
-    """A hasher of several digests that do not wait for one another; each lane takes the bytes in a thread of its own."""
+    """A hasher of several digests that do not wait for one another; each lane runs in a thread of its own."""
 
     @property
     def lanes(self) -> Sequence[Hasher]:
