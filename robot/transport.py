@@ -116,7 +116,8 @@ class ReopeningStream:
     """A line that is opened again after it was lost: an adapter replugged, a machine switched off and on.
 
     The loss itself is still raised, once, because nobody knows what the machine heard of what was sent. The next
-    ``send`` opens the line anew; until it can be opened, ``send`` raises CommunicationLost.
+    ``send`` or ``receive`` opens the line anew (protocols without numbers listen before they speak); until it can be
+    opened, both raise CommunicationLost.
 
     Concurrency: as the streams it opens.
     """
@@ -140,7 +141,7 @@ class ReopeningStream:
         """See the port."""
         if self._line is None:
             await trio.lowlevel.checkpoint()
-            raise CommunicationLost("the line was lost; it is opened again with the next command")
+            self._line = self._open_line()
         try:
             return await self._line.receive()
         except CommunicationLost:

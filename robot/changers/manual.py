@@ -18,6 +18,7 @@ from robot.errors import (
     BadAddress,
     Busy,
     ChangerError,
+    CommunicationLost,
     DestinationFull,
     DriveNotEjected,
     MachineFault,
@@ -149,6 +150,8 @@ class ManualChanger:
         )
         self._number = 0
         self._open: Errand | None = None
+        self._unseen = False
+        """Whether the open errand was put before a person who was lost since."""
         self._deadline = 0.0
         self._trouble = False
 
@@ -216,13 +219,20 @@ class ManualChanger:
     async def _converse(self, errand: Errand) -> Said:
         """Show until there is an answer to this errand; what was typed before it was shown is of the past."""
         while True:
-            await self._person.show(errand)
-            said = await self._person.answer()
+            try:
+                await self._person.show(errand)
+                said = await self._person.answer()
+            except CommunicationLost:
+                self._unseen = True
+                raise
             if said.answer is not None and said.number in (None, errand.number):
                 return said
 
     async def _glance(self) -> None:
-        """Take in what was said while nobody listened."""
+        """Take in what was said while nobody listened; an errand that got lost with its terminal is shown again."""
+        if self._open and self._unseen:
+            await self._person.show(self._open)
+            self._unseen = False
         while True:
             with trio.move_on_after(_GLANCE) as waiting:
                 said = await self._person.answer()
