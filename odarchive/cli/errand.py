@@ -32,7 +32,7 @@ def librarian(settings: Settings) -> "Client":
     return Client(config.load(settings.root()).socket)
 
 
-def do(settings: Settings, what: str, *, wait: bool, **numbers: int) -> None:
+def do(settings: Settings, what: str, *, wait: bool, **numbers: int | str) -> None:
     """Ask for something and tell how it went.
 
     Raises:

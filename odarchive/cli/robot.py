@@ -49,9 +49,18 @@ def status(settings: Settings) -> None:
 def map_(settings: Settings) -> None:
     """Show every slot as one character."""
     with errand.librarian(settings) as librarian:
-        slots = librarian.robot()["slots"]
+        report = librarian.robot()
+    slots = report["slots"]
     if settings.json:
         output.document({"slots": slots})
+        return
+    if not slots:
+        output.line("this machine has bins in place of slots: of what lies in them, it tells nothing")
+        for drive in report["drives"]:
+            output.line(f"drive {drive['drive']}: {drive['holds']}")
+        for other in report["other"]:
+            if not other["element"].startswith("drive"):
+                output.line(f"{other['element']}: {other['machine']}")
         return
     for first in range(0, len(slots), _ROW):
         row = slots[first : first + _ROW]
@@ -97,13 +106,51 @@ def inventory(settings: Settings, read: bool, everything: bool) -> None:
         output.line(f"{len(report['slots'])} slots: machine and catalogue agree")
 
 
+class SlotOrNext(click.ParamType[int]):
+    """The number of a slot, or ``next``, which is 0."""
+
+    name = "slot"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See click."""
+        text = str(value)
+        if text == "next" or value == 0:
+            return 0
+        if not (text.isascii() and text.isdigit() and len(text) < 8):
+            self.fail(f"{text!r}: write a slot's number, or next", param, ctx)
+        return int(text)
+
+
+class Place(click.ParamType[str]):
+    """A slot's number, ``drive:0``, or a bin: ``input``, ``output``, ``reject``, with ``:2`` for the second of them."""
+
+    name = "place"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The place as the librarian calls it."""
+        kind, _, number = value.partition(":")
+        if value.isascii() and value.isdigit():
+            return f"slot {int(value)}"
+        known = {"slot": "slot", "drive": "drive", "input": "input-bin", "output": "output-bin", "reject": "reject-bin"}
+        number = number or ("" if kind in ("slot", "drive") else "1")
+        if kind not in known or not (number.isascii() and number.isdigit()):
+            self.fail(f"{value!r}: write a slot's number, drive:0, input, output or reject", param, ctx)
+        return f"{known[kind]} {int(number)}"
+
+
 @robot.command()
-@click.argument("slot", type=click.IntRange(min=1))
+@click.argument("slot", type=SlotOrNext(), default="next")
 @click.argument("drive", type=click.IntRange(min=0), default=0)
 @errand.options
 def load(settings: Settings, slot: int, drive: int, wait: bool) -> None:
-    """Bring the disc of SLOT into DRIVE and read its label."""
-    errand.do(settings, "load", wait=wait, slot=slot, drive=drive)
+    """Bring the disc of SLOT into DRIVE and read its label.
+
+    A machine with bins in place of slots takes the next disc of its input bin: robot load, or robot load next DRIVE.
+    """
+    if slot:
+        errand.do(settings, "load", wait=wait, slot=slot, drive=drive)
+    else:
+        errand.do(settings, "next", wait=wait, drive=drive)
 
 
 @robot.command()
@@ -115,12 +162,15 @@ def unload(settings: Settings, drive: int, wait: bool) -> None:
 
 
 @robot.command()
-@click.argument("source", type=click.IntRange(min=1))
-@click.argument("destination", type=click.IntRange(min=1))
+@click.argument("source", type=Place())
+@click.argument("destination", type=Place())
 @errand.options
-def move(settings: Settings, source: int, destination: int, wait: bool) -> None:
-    """Move a disc from slot SOURCE to slot DESTINATION."""
-    errand.do(settings, "move", wait=wait, source=source, destination=destination)
+def move(settings: Settings, source: str, destination: str, wait: bool) -> None:
+    """Move a disc from SOURCE to DESTINATION, each the number of a slot.
+
+    A machine with bins in place of slots has input, output, reject and drive:0; of a bin it moves the top disc.
+    """
+    errand.do(settings, "carry", wait=wait, source=source, destination=destination)
 
 
 @robot.command()

@@ -17,7 +17,7 @@ from odarchive.model import DiscId
 from robot import ports
 from robot.errors import SourceEmpty
 from robot.evidence import fill_of
-from robot.ports import Drive, DriveId, Fill, MachineStatus, SlotId
+from robot.ports import Drive, DriveId, Element, Fill, MachineStatus, SlotId
 
 BURN_LIMIT = 24 * 3600.0
 """Seconds no burn takes longer than."""
@@ -130,6 +130,15 @@ class Bay:
         self.found = await settle(self._room, self.drive, None, full=True)
         await stack.inside(self._room, self.number, self.found)
         return self.found
+
+    async def put_out(self, to: Element) -> None:
+        """Put the disc of a machine without slots into a bin that a person has chosen. Raises RobotError."""
+        if self.found is not None and self.loaded:
+            self._room.captions[ports.drive(self.number)] = self.found.name
+            self.doing(f"putting {self.found.describe()} to {to}")
+            await stack.put(self._room, self.number, self.found, to)
+            self.found = None
+            self._release()
 
     async def clear(self) -> None:
         """Take the disc home, or to a free slot if its home is not known or taken; harmless when the drive is empty.

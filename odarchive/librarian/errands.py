@@ -19,11 +19,11 @@ from odarchive.catalogue.database import Connection
 from odarchive.errors import NotFound, OdarchiveError, OperatorNeeded
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.inventory import Inventory
-from odarchive.librarian.stock import free_slots, take_stock
+from odarchive.librarian.stock import free_slots, is_stack, take_stock
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import SlotState
 from robot import ports
-from robot.errors import RobotError
+from robot.errors import RobotError, SourceEmpty
 from robot.ports import Element, ElementKind, Fill
 
 KEPT = 100
@@ -83,12 +83,28 @@ class Errands:
         bay = self._bay(drive)
 
         async def act() -> str:
+            await self._there(slot)
             if slot in self._room.claims and bay.home != slot:
                 raise OperatorNeeded(f"the disc of slot {slot} is in use by another drive; unload that first")
             found = await bay.load(slot)
             return f"drive {drive} holds {found.describe()} of slot {slot}"
 
         return self._ask(f"load slot {slot} into drive {drive}", act, bay)
+
+    def load_next(self, drive: int) -> Errand:
+        """Bring the next disc of a machine without slots into a drive and read its label."""
+        bay = self._bay(drive)
+
+        async def act() -> str:
+            if not await is_stack(self._room):
+                raise OperatorNeeded("this machine can fetch every disc: name the slot")
+            try:
+                found = await bay.take_next("the next disc")
+            except SourceEmpty as error:
+                raise OperatorNeeded(f"there is no next disc: {error}") from error
+            return f"drive {drive} holds {found.describe()}"
+
+        return self._ask(f"load the next disc into drive {drive}", act, bay)
 
     def unload(self, drive: int) -> Errand:
         """Take a drive's disc home."""
@@ -115,19 +131,46 @@ class Errands:
         """Move a disc from slot to slot."""
 
         async def act() -> str:
-            self._unclaimed(source)
-            self._unclaimed(destination)
+            for number in (source, destination):
+                await self._there(number)
+                self._unclaimed(number)
             await self._room.jukebox.move(ports.slot(source), ports.slot(destination))
             return f"the disc of slot {source} lies in slot {destination}"
 
         return self._ask(f"move slot {source} to slot {destination}", act)
+
+    def carry(self, source: Element, destination: Element) -> Errand:
+        """Move a disc between any places: slots, bins, and drives of a machine without slots."""
+        kinds = source.kind, destination.kind
+        if kinds == (ElementKind.SLOT, ElementKind.SLOT):
+            return self.move(source.number, destination.number)
+        if kinds == (ElementKind.SLOT, ElementKind.DRIVE):
+            return self.load(source.number, destination.number)
+        if ElementKind.DRIVE not in kinds:
+            return self._ask(f"move {source} to {destination}", partial(self._carried, source, destination))
+        if source.kind is not ElementKind.DRIVE:
+            return self.load_next(destination.number)
+        bay = self._bay(source.number)
+
+        async def act() -> str:
+            if not bay.loaded or not await is_stack(self._room):
+                why = f"{source} is empty" if not bay.loaded else "its disc goes home here: odarchive robot unload"
+                raise OperatorNeeded(why)
+            await bay.put_out(destination)
+            return f"the disc of {source} lies in {destination}"
+
+        return self._ask(f"move {source} to {destination}", act, bay)
+
+    async def _carried(self, source: Element, destination: Element) -> str:
+        await self._room.jukebox.move(source, destination)
+        return f"the top disc of {source} lies in {destination}"
 
     def export(self, slot: int, mailslot: int) -> Errand:
         """Put a slot's disc into a mailslot, for a person to take out."""
 
         async def act() -> str:
             self._unclaimed(slot)
-            door = Element(ElementKind.MAILSLOT, mailslot)
+            door = await self._door(mailslot)
             await self._room.jukebox.move(ports.slot(slot), door)
             label = await self._room.write(_exported, slot, str(door), self._room.now_ns())
             return f"{label} lies in mailslot {mailslot}: take it out, then tell its place: odarchive disc move"
@@ -138,12 +181,13 @@ class Errands:
         """Take the disc of a mailslot into a free slot and have its label read."""
 
         async def act() -> str:
+            door = await self._door(mailslot)
             free = free_slots(self._room, await take_stock(self._room))
             if not free:
                 raise OperatorNeeded("no slot is free; export a disc first")
             self._room.claims.add(free[0])
             try:
-                await self._room.jukebox.move(Element(ElementKind.MAILSLOT, mailslot), ports.slot(free[0]))
+                await self._room.jukebox.move(door, ports.slot(free[0]))
             finally:
                 self._room.claims.discard(free[0])
             self._inventory.order({free[0]})
@@ -197,6 +241,19 @@ class Errands:
             if bay.number == drive:
                 return bay
         raise NotFound(f"there is no drive {drive}; `odarchive drive list` lists them")
+
+    async def _there(self, slot: int) -> None:
+        """Refuse what the machine does not have before anything is moved for it."""
+        slots = (await self._room.jukebox.capabilities()).slots
+        if not slots:
+            raise OperatorNeeded("this machine has bins in place of slots: odarchive robot load takes the next disc")
+        if not 1 <= slot <= slots:
+            raise OperatorNeeded(f"there is no slot {slot}: this machine has 1 to {slots}")
+
+    async def _door(self, mailslot: int) -> Element:
+        if not 1 <= mailslot <= (await self._room.jukebox.capabilities()).mailslots:
+            raise OperatorNeeded(f"this machine has no mailslot {mailslot}; open it, and change discs by hand")
+        return Element(ElementKind.MAILSLOT, mailslot)
 
     def _unclaimed(self, slot: int) -> None:
         if slot in self._room.claims:

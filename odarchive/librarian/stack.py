@@ -46,15 +46,16 @@ async def take(room: Workroom, number: DriveId, wish: str) -> None:
     raise empty
 
 
-async def put(room: Workroom, number: DriveId, found: Found) -> Element:
-    """Put the disc of a drive into the bin it belongs to, and record the place; returns the bin.
+async def put(room: Workroom, number: DriveId, found: Found, to: Element | None = None) -> Element:
+    """Put the disc of a drive into the bin it belongs to, or into ``to``, and record the place; returns the bin.
 
     Raises:
         OperatorNeeded: the machine has no such bin.
         RobotError: the machine failed; its place is not changed.
     """
     waste = found.kind in _WASTE or (found.disc is not None and found.disc.state is DiscState.SPOILED)
-    places = await _bins(room, ElementKind.REJECT_BIN) if waste else []
+    places = [] if to is None else [to]
+    places = places or (await _bins(room, ElementKind.REJECT_BIN) if waste else [])
     places = places or await _bins(room, ElementKind.OUTPUT_BIN)
     if not places:
         raise OperatorNeeded(f"drive {number} holds {found.describe()}, and the robot has no bin for it; take it out")

@@ -85,7 +85,7 @@ class Client:
         """``pin``, ``unpin`` or ``evict`` a content; answers whether that ``changed`` anything."""
         return self._post("/v1/cache", {"content": int(content), "do": what})
 
-    def errand(self, what: str, **numbers: int) -> list[int]:
+    def errand(self, what: str, **numbers: int | str) -> list[int]:
         """Ask for something to be done by hand (``odarchive.service.errands``); returns the errands' numbers."""
         return list(self._post("/v1/errands", {"do": what, **numbers})["errands"])
 

@@ -1,6 +1,7 @@
 """Errands and inventory over HTTP: what people ask of the machine by hand. Thin, as ``http``.
 
-``POST /v1/errands`` with ``{"do": NAME, ...numbers}`` answers the numbers of errands at once;
+``POST /v1/errands`` with ``{"do": NAME, ...numbers}`` answers the numbers of errands at once (``carry`` has two places
+instead: ``"source": "output-bin 1"``);
 ``GET /v1/errands/N?wait=S`` tells how one is. ``GET /v1/inventory`` compares machine and catalogue now.
 """
 
@@ -20,11 +21,14 @@ from odarchive.librarian.stock import take_stock
 from odarchive.model import SlotState
 from odarchive.service.report import robot_report
 from robot.errors import RobotError
+from robot.ports import Element, ElementKind
 
 LONGEST_WAIT = 30.0
 
 _NUMBERS: Mapping[str, tuple[str, ...]] = {
     "load": ("slot", "drive"),
+    "next": ("drive",),
+    "carry": (),
     "unload": ("drive",),
     "eject": ("drive",),
     "move": ("source", "destination"),
@@ -35,6 +39,7 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
     "release": ("drive",),
 }
 """What can be asked, and the numbers each needs."""
+_ENDS = ("source", "destination")
 
 
 def errand_routes(librarian: Librarian) -> list[Route]:
@@ -43,11 +48,13 @@ def errand_routes(librarian: Librarian) -> list[Route]:
 
     async def order(request: Request) -> Response:
         try:
-            what, numbers = _order(await request.json())
+            document = await request.json()
+            what, numbers = _order(document)
+            places = [_place(document, end) for end in _ENDS] if what == "carry" else []
         except ValueError as error:
             return PlainTextResponse(str(error), 400)
         try:
-            asked = _orders(errands)[what](*numbers)
+            asked = [errands.carry(*places)] if places else _orders(errands)[what](*numbers)
         except OdarchiveError as error:
             return PlainTextResponse(str(error), 404 if isinstance(error, NotFound) else 409)
         return JSONResponse({"errands": [errand.number for errand in asked]})
@@ -80,6 +87,7 @@ def errand_routes(librarian: Librarian) -> list[Route]:
 def _orders(errands: Errands) -> Mapping[str, Callable[..., list[Errand]]]:
     return {
         "load": lambda slot, drive: [errands.load(slot, drive)],
+        "next": lambda drive: [errands.load_next(drive)],
         "unload": lambda drive: [errands.unload(drive)],
         "eject": lambda drive: [errands.eject(drive)],
         "move": lambda source, destination: [errands.move(source, destination)],
@@ -99,6 +107,13 @@ def _order(body: object) -> tuple[str, list[int]]:
     if not all(isinstance(number, int) and 0 <= number < 1 << 31 for number in numbers):
         raise ValueError(f"{what} needs the numbers {', '.join(_NUMBERS[what])}")
     return what, [int(number) for number in numbers if number is not None]
+
+
+def _place(document: Mapping[str, Any], end: str) -> Element:
+    kind, _, number = str(document.get(end, "")).partition(" ")
+    if kind not in set(ElementKind) or not (number.isascii() and number.isdigit() and len(number) < 8):
+        raise ValueError(f"{end} must be a place and its number, such as 'output-bin 1'")
+    return Element(ElementKind(kind), int(number))
 
 
 async def inventory_report(librarian: Librarian) -> dict[str, Any]:

@@ -219,5 +219,5 @@ async def test_noise_puts_no_two_discs_together(autojump_clock, tmp_path, name, 
                     await rig.changer.move(DRIVE, rig.away)
                 await ready(rig)
                 nothing_is_lost(rig)
-            if rig.world.at(DRIVE) or rig.world.at(PICKER) or rig.world.at(rig.away) and rig.away != OUTPUT:
+            if rig.world.at(DRIVE) or rig.world.at(PICKER) or (rig.world.at(rig.away) and rig.away != OUTPUT):
                 return  # a person must help now; nothing is lost

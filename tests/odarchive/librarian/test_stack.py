@@ -7,6 +7,7 @@ import trio
 
 from odarchive.catalogue import discs, motions
 from odarchive.model import DiscState, JobState
+from robot import ports
 from robot.changers.look import look_into
 from robot.changers.odrobot import OdRobotChanger
 from robot.changers.oneletter import OneLetterChanger
@@ -184,4 +185,29 @@ async def test_a_crash_at_any_moment_leaves_a_bin_machine_that_goes_on(autojump_
         await shop.work(librarian)
         assert shop.tally()[DiscState.VERIFIED] == 2
         assert all(len(shop.world.at(Element(ElementKind.DRIVE, n))) <= 1 for n in (DriveId(0),))
+    assert shop.violations() == []
+
+
+async def test_discs_are_moved_by_hand_from_bin_to_drive_and_out(autojump_clock, shop):
+    shop.build(blanks=range(1, 3))
+
+    async def ended(errand):
+        await errand.ended.wait()
+        return errand.state, errand.said
+
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        errands, where = librarian.errands, ports.drive(0)
+        (label,) = shop.places()
+        assert (await ended(errands.carry(where, REJECT)))[0] == "done"
+        assert shop.places()[label] == f"the robot's {REJECT}"
+        assert await ended(errands.carry(where, REJECT)) == ("failed", "drive 0 is empty")
+        assert await ended(errands.load_next(0)) == ("done", "drive 0 holds a blank")
+        before = shop.world.discs()
+        for wrong in (errands.load(1, 0), errands.move(1, 2), errands.export(1, 1), errands.import_(1)):
+            assert (await ended(wrong))[0] == "failed"
+        assert shop.world.discs() == before
+        assert (await ended(errands.carry(INPUT, where)))[1].startswith("there is no next disc")
+        assert len(shop.lying(OUTPUT)) == 1
+        assert (await ended(errands.carry(REJECT, Element(ElementKind.OUTPUT_BIN, 7))))[0] == "failed"
     assert shop.violations() == []
