@@ -60,7 +60,9 @@ export NEEDS_TEST
 define NEEDS_RIG
 busybox-static: busybox true
 cpio: command -v cpio
+growisofs: command -v growisofs
 qemu-system-x86: command -v qemu-system-x86_64
+wodim: command -v wodim
 endef
 export NEEDS_RIG
 

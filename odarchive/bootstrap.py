@@ -27,7 +27,7 @@ from odarchive.librarian.workroom import Threads, Workroom
 from odarchive.mount.manner import MountManner
 from odarchive.seal.keyring import Keyring
 from robot.errors import RobotError
-from robot.ports import Element
+from robot.ports import Element, SlotId
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
         RobotTrouble: the port cannot be opened.
         NoSpace: the cache cannot be made.
     """
-    from robot.burners.xorriso import XorrisoBurner  # noqa: PLC0415  commands without a robot need none of it
+    from odarchive.drivers import open_burner  # noqa: PLC0415  commands without a robot need none of it
     from robot.changers.people import Board  # noqa: PLC0415
     from robot.jukebox import Jukebox  # noqa: PLC0415
 
@@ -180,13 +180,14 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
         with catalogue.read() as connection:
             facts = archive.facts(connection)
         keyring = Keyring.of(facts.recipients, config.key)
+        parking = config.robot.parking
         yield Workroom(
             config=config,
             archive_uuid=facts.uuid,
             catalogue=catalogue,
-            jukebox=Jukebox(changer, drives, journal),
+            jukebox=Jukebox(changer, drives, journal, parking=SlotId(parking) if parking else None),
             drives=drives,
-            burner=XorrisoBurner(locks),
+            burner=open_burner(config, locks),
             cache=cache,
             database=database,
             captions=captions,

@@ -127,6 +127,12 @@ class Config:
     copies: int = 1
     streamed: bool = False
     """Images go straight into the burner; otherwise through a file in ``staging``."""
+    program: str = "xorriso"
+    """What burns: one of ``BURNERS``."""
+    speed: int = 0
+    """As the burning program counts for the medium; 0: the drive's own choice."""
+    defects: bool = False
+    """BD-R with the drive's defect management: at half the speed, with less space."""
     deadline: float = 600.0
     """How long a read in the mount may wait for a disc."""
     hold: float = 2.0
@@ -164,7 +170,7 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "robot": _ROBOT_KEYS,
     "paths": {"staging": str, "cache": str, "socket": str},
     "cache": {"bytes": int, "read_ahead": int},
-    "burn": {"copies": int, "staging": str},
+    "burn": {"copies": int, "staging": str, "program": str, "speed": int, "defects": bool},
     "recall": {"deadline": (int, float), "hold": (int, float)},
     "mount": {"refuse": list, "trust": list, "users": list, "rate": int},
     "web": {"listen": str},
@@ -182,6 +188,8 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
 }
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _STAGING = ("file", "stream")
+BURNERS = ("xorriso", "cdrecord", "growisofs")
+"""Burning programs; cdrecord is wodim as well."""
 _DRIVE_KEYS = {"kind": str, "path": str}
 
 
@@ -262,6 +270,8 @@ def _streamed(path: Path, burn: dict[str, Any]) -> bool:
     chosen = burn.pop("staging", _STAGING[0])
     if chosen not in _STAGING:
         raise ConfigError(f"{path}: [burn] staging = {chosen!r} is not known; known: {', '.join(_STAGING)}")
+    if burn.get("program", BURNERS[0]) not in BURNERS:
+        raise ConfigError(f"{path}: [burn] program = {burn['program']!r} is not known; known: {', '.join(BURNERS)}")
     return bool(chosen == _STAGING[1])
 
 

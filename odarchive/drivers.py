@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from odarchive.config import DRIVERS, FILE_NAME, Config, DriveConfig, RobotConfig
 from odarchive.errors import ConfigError, RobotTrouble
 from robot.errors import RobotError
-from robot.ports import ByteStream, Changer, Drive, DriveId, Element, ElementKind
+from robot.ports import Burner, ByteStream, Changer, Drive, DriveId, Element, ElementKind
 
 if TYPE_CHECKING:
     from robot.changers.manual import Person
@@ -90,6 +90,18 @@ def open_changer(
         return BUILDERS[name](config, Around(drives, {} if captions is None else captions, board))
     except RobotError as error:
         raise RobotTrouble(f"the robot ({address(config.robot)}) cannot be reached: {error}") from error
+
+
+def open_burner(config: Config, locks: Path) -> Burner:
+    """The burning program that ``[burn]`` names. ``locks``: a folder that is the same in every life."""
+    from robot.burners.cdrecord import Cdrecord  # noqa: PLC0415
+    from robot.burners.growisofs import Growisofs  # noqa: PLC0415
+    from robot.burners.program import Manner, ProgramBurner  # noqa: PLC0415
+    from robot.burners.xorriso import Xorriso  # noqa: PLC0415
+
+    dialects = {"xorriso": Xorriso, "cdrecord": Cdrecord, "growisofs": Growisofs}
+    manner = Manner(speed=config.speed or None, defects=config.defects)
+    return ProgramBurner(locks, dialects[config.program](), manner=manner)
 
 
 def address(robot: RobotConfig) -> str:

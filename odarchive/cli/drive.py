@@ -1,5 +1,8 @@
 """``odarchive drive``: what is in the robot's drives, how they have done, and putting them back into service."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from odarchive.cli import errand, output
@@ -37,7 +40,7 @@ def list_(settings: Settings) -> None:
         return
     for bay in bays:
         home = "" if bay["slot"] is None else f" of slot {bay['slot']}"
-        doing = f"; {bay['doing']}" if bay["doing"] else ""
+        doing = f"; {bay['doing']}{_pace(bay)}" if bay["doing"] else ""
         output.line(
             f"drive {bay['drive']}: {bay['holds']}{home}{doing}; {bay['burns']} burns, {bay['spoiled']} spoiled"
         )
@@ -45,6 +48,19 @@ def list_(settings: Settings) -> None:
             output.line(
                 f"  out of service: {bay['out_of_service']}; put it back: odarchive drive release {bay['drive']}"
             )
+
+
+def _pace(bay: Mapping[str, Any]) -> str:
+    """How far a drive is with what it does, in brackets; empty if that is not known."""
+    if not bay["total_bytes"] or not bay["done_bytes"]:
+        return ""
+    parts = [
+        f"{100 * bay['done_bytes'] // bay['total_bytes']} %",
+        f"{bay['bytes_per_second'] / 1e6:.1f} MB/s",
+        "" if bay["buffer_percent"] is None else f"buffer {bay['buffer_percent']} %",
+        "" if bay["seconds_left"] is None else f"{-(-bay['seconds_left'] // 60)} min left",
+    ]
+    return f" ({', '.join(part for part in parts if part)})"
 
 
 @drive.command()

@@ -62,6 +62,9 @@ driver = {driver}
 [burn]
 # copies = 1                   # verified discs of every segment
 # staging = "file"             # or "stream": images go straight into the burner, after their sources were read once
+# program = "xorriso"          # or "cdrecord" (wodim; CD and DVD) or "growisofs" (DVD and BD)
+# speed = 0                    # as that program counts; 0: as fast as drive and disc like
+# defects = false              # BD-R with the drive's defect management: half the speed, less space
 
 [verify]
 # renew_at = 0.01              # share of sectors that come at the second try only, from which on a disc is burned anew

@@ -31,6 +31,8 @@ class Activity:
     done: int = 0
     total: int = 0
     since_ns: int = 0
+    buffer: int | None = None
+    """How full the drive's buffer is while it burns, in percent, if the burning program tells."""
 
 
 class Bay:

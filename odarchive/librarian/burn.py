@@ -181,7 +181,7 @@ async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, held: E
     bay.doing(f"burning {disc.label}", prepared.size)
 
     def progress(report: BurnProgress) -> None:
-        bay.activity.done = report.written
+        bay.activity.done, bay.activity.buffer = report.written, report.buffer_percent
 
     try:
         await room.burner.burn(bay.drive, prepared.image, prepared.size, progress=progress)

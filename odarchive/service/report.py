@@ -103,6 +103,7 @@ async def robot_report(librarian: Librarian) -> dict[str, Any]:
 def _bay(librarian: Librarian, bay: Bay) -> dict[str, Any]:
     now_ns = librarian.room.now_ns()
     seconds = max((now_ns - bay.activity.since_ns) / 1e9, 1e-3)
+    speed, rest = bay.activity.done / seconds, bay.activity.total - bay.activity.done
     return {
         "drive": int(bay.number),
         "holds": bay.found.describe() if bay.found is not None else "nothing",
@@ -110,5 +111,7 @@ def _bay(librarian: Librarian, bay: Bay) -> dict[str, Any]:
         "doing": bay.activity.step,
         "done_bytes": bay.activity.done,
         "total_bytes": bay.activity.total,
-        "bytes_per_second": round(bay.activity.done / seconds),
+        "bytes_per_second": round(speed),
+        "seconds_left": round(rest / speed) if speed and bay.activity.total else None,
+        "buffer_percent": bay.activity.buffer,
     }

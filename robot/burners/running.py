@@ -154,7 +154,7 @@ class _Ear:
         data = self._rest
         while part := os.read(self._descriptor, 65_536):
             data += part
-        *whole, self._rest = data.split(b"\n")
+        *whole, self._rest = data.replace(b"\r", b"\n").split(b"\n")  # wodim shows progress on one line
         if last and self._rest:
             whole.append(self._rest)
         for raw in whole:

@@ -1,239 +1,123 @@
-"""Burns an image, from a file or as it is made, by ``xorriso -as cdrecord``.
+"""xorriso, as a dialect of burning programs: what it is told, and what it says while it burns and when it ends. Pure.
 
-Not for: deciding that a disc is good. A report from here says that the program's words, its exit status and the drive
-agree; only reading the disc back proves it.
-
-Rules kept: the medium is proven blank and large enough right before the start. Nothing is burnt twice on one medium.
-A running burn is finished, not killed: neither a cancel nor the death of this process ends it, only a stall does.
-
-Tried on file-backed pseudo-drives (``stdio:``) and on virtual burners behind Linux's own sr (``tests/rig``); never on a
-drive of metal.
-
-Concurrency: one burn a drive, held by the drive's lock across processes; burns on several drives may run at once.
+Source of the line formats and of the exit statuses: xorriso 1.5.4 ``-as cdrecord -v`` on pseudo-drives, observed; for
+its drives the same words by its manual pages.
 """
 
-import os
-import shutil
-import stat
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+import re
+from collections.abc import Sequence
 
-import trio
+from robot.burners.dialect import Task, Verdict, which
+from robot.ports import SECTOR, BurnProgress
 
-from robot.burners import orphans
-from robot.burners.output import Advance, Patience, Verdict, judge, parse_progress
-from robot.burners.running import Ending, Feed, Listener, run_to_end
-from robot.errors import BurnerMissing, BurnError, DriveError, NotBlank, TooSmall
-from robot.ports import SECTOR, BurnProgress, BurnReport, Drive, ImageSource, Medium, Tray
+MB = 1024 * 1024
 
-STDIO_BLOCK = 65_536
-"""xorriso 1.5.4 fills the last block of a pseudo-drive up to this many bytes (observed)."""
-FIFO = "fs=64m"
-"""xorriso's buffer in front of the drive when the image comes through a pipe."""
-TAIL = 40
-"""Lines of the log that a report carries."""
-DEFAULT_PATIENCE = Patience()
-
-Watcher = Callable[[BurnProgress], None]
+_PROGRESS = re.compile(
+    r"UPDATE :\s+(\d+)(?: of\s+(\d+))? MB written"
+    r"(?: \(fifo\s+\d+%\))?(?: \[buf\s+(\d+)%\])?"
+)
+_SEVERE = re.compile(r"^\w+ : (ABORT|FATAL|FAILURE|MISHAP|SORRY) : (.+)$")
+_CLOSING = re.compile(r"UPDATE : (?:Closing|Formatting|Blanking)")
+_SUCCESS = re.compile(r"^Writing to '.*' completed successfully\.$")
+_BEGINNING = re.compile(r"^Beginning to write data track\.$")
 
 
-@runtime_checkable
-class WriteLimited(Protocol):
-    """A file-backed drive that knows after how many bytes a burn must fail."""
+def parse_progress(line: str, total: int) -> BurnProgress | None:
+    """The progress in an UPDATE line, or None if it is another line.
 
-    async def write_limit(self) -> int:
-        """Bytes a burn may write."""
-        ...
-
-
-class XorrisoBurner:
-    """``robot.ports.Burner`` by xorriso.
+    The speed is left out: the unit of its ``x`` depends on the medium, and whoever hears the lines can measure.
 
     Args:
-        lock_directory: existing directory for a lock and a log file a drive; the same in every life of the program.
-        program: name or path of xorriso.
-        speed: as cdrecord's ``speed=`` counts for the medium (BD: 1 is 4,496 kB/s); None: the drive's own choice.
-        patience: when a burn counts as stalled.
-        poll: seconds between two looks at the program's words.
+        line: without its newline.
+        total: bytes to burn; the program tells only whole MiB.
     """
+    match = _PROGRESS.search(line)
+    if match is None:
+        return None
+    buffer = match.group(3)
+    return BurnProgress(
+        written=min(int(match.group(1)) * MB, total),
+        total=total,
+        buffer_percent=None if buffer is None else int(buffer),
+    )
 
-    def __init__(
-        self,
-        lock_directory: Path,
-        *,
-        program: str = "xorriso",
-        speed: int | None = None,
-        patience: Patience = DEFAULT_PATIENCE,
-        poll: float = 0.25,
-    ) -> None:
-        self._directory = lock_directory
+
+def says_closing(line: str) -> bool:
+    """Whether the drive is at something long that writes no data: closing, formatting, blanking."""
+    return _CLOSING.search(line) is not None
+
+
+def judge(returncode: int, lines: Sequence[str]) -> Verdict:
+    """Weigh the exit status against the words of a finished run.
+
+    A run that prints ``completed successfully`` and ends with 32 (a SORRY: its source was a directory) or 33 (a
+    WARNING, such as a truncated image) did not succeed; neither did one that ends with 0 and says nothing.
+    """
+    began = any(_BEGINNING.match(line) for line in lines)
+    said = any(_SUCCESS.match(line) for line in lines)
+    complaints = [match for line in lines if (match := _SEVERE.match(line))]
+    complaints.sort(
+        key=lambda match: match.group(1) == "ABORT"
+    )  # an abort is the consequence of what is named elsewhere
+    severe = [match.group(2) for match in complaints]
+    if returncode == 0 and said and not severe:
+        return Verdict(success=True, began=True, reason="")
+    if severe:
+        return Verdict(success=False, began=began, reason=severe[0])
+    if returncode < 0:
+        return Verdict(success=False, began=began, reason=f"ended by signal {-returncode}")
+    if returncode == 0:
+        return Verdict(success=False, began=began, reason="ended without saying that it completed")
+    return Verdict(
+        success=False, began=began, reason=f"exit status {returncode}" + (" after claiming success" if said else "")
+    )
+
+
+FIFO = "fs=64m"
+"""xorriso's buffer in front of the drive when the image comes through a pipe."""
+
+
+class Xorriso:
+    """``xorriso -as cdrecord``: all media, and files as drives."""
+
+    name = "xorriso"
+    writes_files = True
+
+    def __init__(self, program: str = "xorriso") -> None:
+        """``program``: name or path."""
         self._program = program
-        self._speed = speed
-        self._patience = patience
-        self._poll = poll
 
-    async def wait_idle(self, target: Drive, timeout: float) -> bool:
-        """See the port. ``timeout`` 0 looks once."""
-        with trio.move_on_after(timeout):
-            while not self._is_free(target):  # noqa: ASYNC110 - the holder of the lock may be another process
-                await trio.sleep(self._poll)
-            return True
-        return self._is_free(target)
+    def found(self) -> str:
+        """See the port."""
+        return which(self._program)
 
-    async def burn(
-        self, target: Drive, image: Path | ImageSource, size: int, *, progress: Watcher | None = None
-    ) -> BurnReport:
-        """See the port.
+    def refuses(self, task: Task) -> str | None:
+        """See the port: a rehearsal is possible on CD and sequential DVD alone (libburn)."""
+        is_file = task.device.startswith("stdio:")
+        if task.rehearsal and not is_file and task.profile.startswith(("bd", "dvd+")):
+            return f"a {task.profile} has no simulated writing: rehearse with a CD-R or DVD-R"
+        return None
 
-        Cancellation: before the program is started it takes effect at once; afterwards at the end of the burn, which
-        a stall bounds. ``progress`` must not raise.
-        """
-        source = _check_source(image, size)
-        feed = None if isinstance(image, Path) else Feed(image.write_to)
-        with ExitStack() as held:
-            held.callback(os.close, lock := self._lock(target))
-            medium = await _proven_blank(target, size)
-            argv = await self._command(target, source, medium)
-            hearing = _Hearing(size, trio.current_time(), self._patience, progress)
-            with trio.CancelScope(shield=True):
-                try:
-                    ending = await run_to_end(
-                        argv,
-                        lock=lock,
-                        log=orphans.log_path(self._directory, target.number),
-                        listener=Listener(hearing.line, hearing.advance.deadline),
-                        poll=self._poll,
-                        feed=feed,
-                    )
-                except OSError as error:
-                    raise BurnerMissing(f"cannot start {argv[0]}: {error.strerror}") from error
-                if feed is not None and feed.failure is not None:
-                    what = f"drive {target.number}: the image could not be made to its end: {feed.failure}"
-                    raise BurnError(what, medium_touched=True) from feed.failure
-                await _settle(target, size, ending)
-        if progress is not None:
-            progress(BurnProgress(written=size, total=size))
-        return BurnReport(program=self._program, written=size, seconds=ending.seconds, log_tail=ending.lines[-TAIL:])
+    def arguments(self, task: Task) -> list[str]:
+        """See the port. Unformatted BD-R are written without defect management; formatting them brings it."""
+        words = ["-no_rc"]
+        if task.defects and task.profile.startswith("bd-r"):
+            words += ["-outdev", task.device, "-format", "as_needed", "-outdev", ""]
+        words += ["-as", "cdrecord", "-v", f"dev={task.device}", "padsize=0", "-sao"]
+        words += ["-dummy"] if task.rehearsal else []
+        words += [] if task.speed is None else [f"speed={task.speed}"]
+        if task.source is not None:
+            return [*words, task.source]
+        return [*words, FIFO, f"tsize={task.size // SECTOR}s", "-"]
 
-    def _is_free(self, target: Drive) -> bool:
-        try:
-            lock = orphans.take(orphans.lock_path(self._directory, target.number))
-        except OSError as error:
-            raise _untouched(target, f"cannot look at the lock in {self._directory}: {error.strerror}") from error
-        if lock is None:
-            return False
-        os.close(lock)
-        return True
+    def progress(self, line: str, total: int) -> BurnProgress | None:
+        """See the port."""
+        return parse_progress(line, total)
 
-    def _lock(self, target: Drive) -> int:
-        try:
-            lock = orphans.take(orphans.lock_path(self._directory, target.number))
-        except OSError as error:
-            raise _untouched(target, f"cannot lock it in {self._directory}: {error.strerror}") from error
-        if lock is None:
-            raise _untouched(target, "an earlier burning program still writes to it: wait for its end")
-        return lock
+    def closing(self, line: str) -> bool:
+        """See the port."""
+        return says_closing(line)
 
-    async def _command(self, target: Drive, source: list[str], medium: Medium) -> list[str]:
-        argv = [_which(self._program), "-no_rc", "-as", "cdrecord", "-v", f"dev={target.device}", "padsize=0", "-sao"]
-        if self._speed is not None:
-            argv.append(f"speed={self._speed}")
-        argv += source
-        if not target.device.startswith("stdio:"):
-            return argv
-        limit = await target.write_limit() if isinstance(target, WriteLimited) else medium.capacity
-        if limit >= medium.capacity:  # the filling of the last block is no data
-            limit = -(-medium.capacity // STDIO_BLOCK) * STDIO_BLOCK
-        return [_which("prlimit"), f"--fsize={limit}", "--", *argv]
-
-
-class _Hearing:
-    """Turns lines into progress, measures the speed and remembers when the burn last advanced."""
-
-    def __init__(self, size: int, began: float, patience: Patience, progress: Watcher | None) -> None:
-        self._size = size
-        self._began = began
-        self._progress = progress
-        self.advance = Advance(patience, began)
-
-    def line(self, line: str, now: float) -> None:
-        """Take in one line."""
-        found = parse_progress(line, self._size)
-        self.advance.feed(line, found, now)
-        if found is not None and self._progress is not None:
-            seconds = now - self._began
-            self._progress(replace(found, speed=found.written / seconds if seconds > 0 and found.written else None))
-
-
-def _untouched(target: Drive, what: str) -> BurnError:
-    return BurnError(f"drive {target.number}: {what}", medium_touched=False)
-
-
-def _which(program: str) -> str:
-    path = shutil.which(program)
-    if path is None:
-        raise BurnerMissing(f"{program} is not installed: install it or name its path")
-    return path
-
-
-def _check_source(image: Path | ImageSource, size: int) -> list[str]:
-    """What names the image to xorriso. Refuses what it would burn wrongly: a directory, a pipe, a cut image."""
-    if size <= 0 or size % SECTOR:
-        raise BurnError(f"image {image}: {size} bytes are no whole number of sectors", medium_touched=False)
-    if not isinstance(image, Path):
-        return [FIFO, f"tsize={size // SECTOR}s", "-"]
-    try:
-        found = os.stat(image)
-    except OSError as error:
-        raise BurnError(f"image {image}: {error.strerror}", medium_touched=False) from error
-    if not stat.S_ISREG(found.st_mode):
-        raise BurnError(f"image {image}: not a regular file", medium_touched=False)
-    if found.st_size != size:
-        raise BurnError(f"image {image}: has {found.st_size} bytes, not {size}: build it again", medium_touched=False)
-    return [os.path.abspath(image)]
-
-
-async def _proven_blank(target: Drive, size: int) -> Medium:
-    try:
-        if await target.tray() is not Tray.CLOSED:
-            raise _untouched(target, "its tray is not closed")
-        medium = await target.medium()
-    except DriveError as error:
-        raise BurnError(str(error), medium_touched=False) from error
-    if not medium.blank:
-        raise NotBlank(f"drive {target.number}: the {medium.profile} in it is not blank")
-    if medium.capacity < size:
-        raise TooSmall(
-            f"drive {target.number}: the image has {size} bytes, the {medium.profile} takes {medium.capacity}"
-        )
-    return medium
-
-
-async def _settle(target: Drive, size: int, ending: Ending) -> None:
-    """Weigh the program's words against the drive's.
-
-    Raises:
-        BurnError: they do not agree that ``size`` bytes were written.
-    """
-    if ending.stalled:
-        left = "" if ending.returncode is not None else " and cannot be ended: power the drive off and on"
-        raise BurnError(f"drive {target.number}: the burn stalled{left}", medium_touched=True)
-    verdict = judge(ending.returncode or 0, ending.lines)
-    try:
-        medium = await target.medium()
-    except DriveError as error:
-        raise _failed(target, verdict, f"and then: {error}", touched=True) from error
-    if not verdict.success:
-        raise _failed(target, verdict, "", touched=verdict.began or not medium.blank)
-    if medium.blank:
-        raise _failed(target, verdict, "the program claims success, the drive says blank", touched=True)
-    if medium.readable < size:
-        raise _failed(target, verdict, f"only {medium.readable} of {size} bytes are readable", touched=True)
-
-
-def _failed(target: Drive, verdict: Verdict, more: str, *, touched: bool) -> BurnError:
-    what = ": ".join(part for part in (verdict.reason, more) if part)
-    return BurnError(f"drive {target.number}: the burn failed: {what}", medium_touched=touched)
+    def judge(self, returncode: int, lines: Sequence[str], size: int) -> Verdict:
+        """See the port."""
+        return judge(returncode, lines)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robot.burners.output import Advance, Patience, judge, parse_progress, says_closing
+from robot.burners.advance import Advance, Patience
+from robot.burners.xorriso import judge, parse_progress, says_closing
 from robot.ports import BurnProgress
 
 SUCCESS = """\
@@ -114,7 +115,7 @@ def test_a_signal_is_named():
 
 
 def _feed(advance, now, line):
-    advance.feed(line, parse_progress(line, 100 * MB), now)
+    advance.feed(parse_progress(line, 100 * MB), now, closing=says_closing(line))
 
 
 def test_only_new_bytes_are_an_advance():

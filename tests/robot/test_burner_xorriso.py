@@ -1,4 +1,4 @@
-"""XorrisoBurner with the real xorriso, on discs that are files."""
+"""ProgramBurner with the real xorriso, on discs that are files."""
 
 import json
 import os
@@ -10,8 +10,9 @@ import pytest
 import trio
 
 from robot.burners import orphans
-from robot.burners.output import Patience
-from robot.burners.xorriso import XorrisoBurner
+from robot.burners.advance import Patience
+from robot.burners.program import ProgramBurner
+from robot.burners.xorriso import Xorriso
 from robot.drives.file import FileDrive
 from robot.errors import BurnerMissing, BurnError, NotBlank, TooSmall
 from robot.ports import SECTOR, DriveId
@@ -32,7 +33,7 @@ class Bench:
         self.disc = root / "discs" / "A.disc"
         self.drive = FileDrive(DriveId(0), self.place)
         self.image = root / "image.iso"
-        self.burner = XorrisoBurner(root, poll=0.02)
+        self.burner = ProgramBurner(root, Xorriso(), poll=0.02)
 
     def insert(self, content: bytes = b"", **sheet: object) -> None:
         self.disc.write_bytes(content)
@@ -138,15 +139,15 @@ async def test_a_missing_program_is_named(bench):
     bench.insert()
     size = bench.make_image(MB)
     with pytest.raises(BurnerMissing, match="no-such-burner"):
-        await XorrisoBurner(bench.root, program="no-such-burner").burn(bench.drive, bench.image, size)
+        await ProgramBurner(bench.root, Xorriso("no-such-burner")).burn(bench.drive, bench.image, size)
 
 
-def script(bench: Bench, body: str) -> XorrisoBurner:
+def script(bench: Bench, body: str) -> ProgramBurner:
     """A burner whose program behaves as the shell lines say; ``$M`` is the medium."""
     program = bench.root / "program"
     program.write_text(f"#!/bin/sh\nM={bench.place}/medium\n{body}\n")
     program.chmod(0o755)
-    return XorrisoBurner(bench.root, program=str(program), poll=0.02, patience=Patience(stall=0.2, finish=0.2))
+    return ProgramBurner(bench.root, Xorriso(str(program)), poll=0.02, patience=Patience(stall=0.2, finish=0.2))
 
 
 @pytest.mark.parametrize(
@@ -188,12 +189,13 @@ async def test_a_cancel_waits_for_the_end_of_the_burn(bench):
 LIFE = """
 import sys, trio
 from pathlib import Path
-from robot.burners.xorriso import XorrisoBurner
+from robot.burners.program import ProgramBurner
+from robot.burners.xorriso import Xorriso
 from robot.drives.file import FileDrive
 from robot.ports import DriveId
 root = Path(sys.argv[1])
 drive = FileDrive(DriveId(0), root / "drives" / "0")
-burner = XorrisoBurner(root, program=str(root / "program"))
+burner = ProgramBurner(root, Xorriso(str(root / "program")))
 trio.run(burner.burn, drive, root / "image.iso", (root / "image.iso").stat().st_size)
 """
 

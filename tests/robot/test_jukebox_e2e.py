@@ -8,7 +8,8 @@ import pytest
 import trio
 from jukebox_model import MemoryJournal, World
 
-from robot.burners.xorriso import XorrisoBurner
+from robot.burners.program import ProgramBurner
+from robot.burners.xorriso import Xorriso
 from robot.changers.odjp import OdjpChanger
 from robot.drives.file import FileDrive
 from robot.jukebox import Jukebox
@@ -34,7 +35,7 @@ async def test_a_blank_is_loaded_burnt_read_back_and_returned(tmp_path: Path):
             jukebox = Jukebox(changer, drives, journal)
             await jukebox.start()
             await jukebox.load(SlotId(2), DriveId(1))
-            await XorrisoBurner(tmp_path).burn(drives[DriveId(1)], image, len(content))
+            await ProgramBurner(tmp_path, Xorriso()).burn(drives[DriveId(1)], image, len(content))
             await jukebox.unload(DriveId(1), SlotId(5))
             await jukebox.load(SlotId(5), DriveId(0))
             assert await drives[DriveId(0)].read(0, len(content) // SECTOR) == content
