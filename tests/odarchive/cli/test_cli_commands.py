@@ -32,7 +32,13 @@ def test_init_shows_the_true_defaults(archive):
     assert keys["robot"]["baud"] == default.robot.baud
     assert keys["paths"] == {"staging": "staging", "cache": "cache", "socket": "librarian.sock"}
     assert keys["cache"] == {"bytes": default.cache_bytes, "read_ahead": default.read_ahead}
-    assert keys["burn"] == {"copies": default.copies, "staging": "stream" if default.streamed else "file"}
+    assert keys["burn"] == {
+        "copies": default.copies,
+        "staging": "stream" if default.streamed else "file",
+        "program": default.program,
+        "speed": default.speed,
+        "defects": default.defects,
+    }
     assert keys["recall"] == {"deadline": default.deadline, "hold": default.hold}
 
 
