@@ -50,6 +50,9 @@ libudfread0: ls /usr/lib/*/libudfread.so.0
 mtx: command -v mtx
 p7zip-full: command -v 7z
 plocate: command -v updatedb.plocate
+rsync: command -v rsync
+samba: command -v smbd
+smbclient: command -v smbclient
 systemd: command -v systemd-analyze
 udftools: command -v udfinfo
 util-linux: command -v prlimit

@@ -242,7 +242,7 @@ class Answers:
             Waits: they are not; ``read_slowly`` is next.
         """
         del node
-        handle, offset, size, *_ = wire.READ_IN.unpack_from(request, IN)
+        handle, offset, size, _, _, flags, _ = wire.READ_IN.unpack_from(request, IN)
         file = self._files[handle]
         expected = min(size, file.size - offset)
         if expected <= 0:
@@ -250,6 +250,7 @@ class Answers:
             return
         data = self._contents.read_now(file.attributes, offset, expected)
         if data is None:
+            file.flags = flags  # of now: who opens without blocking may have changed that since
             raise Waits(file, offset, expected)
         if len(data) != expected:
             raise short(len(data), offset, expected)

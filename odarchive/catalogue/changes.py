@@ -20,6 +20,9 @@ from odarchive.errors import DamageFound, NoArchive
 from odfs.ports import Totals
 
 BUSY_SECONDS = 30.0
+KNOWN = (b"security.selinux", b"security.capability", b"system.posix_acl_access", b"system.posix_acl_default")
+"""Extended attributes that programs ask every file for."""
+ACLS = frozenset(KNOWN[2:])
 
 _REPLACED = (
     "EXISTS (SELECT 1 FROM entry AS other"
@@ -125,6 +128,21 @@ class ChangeWatch:
             if row is not None:
                 found[digest] = int(row[0])
         return found
+
+    def attribute_names(self) -> frozenset[bytes]:
+        """Which of the ``KNOWN`` extended attributes any file of the archive has; of the two ACLs, both or none.
+
+        cp(1) takes a file system with one of them for broken.
+
+        Raises:
+            DamageFound: the catalogue cannot be read now.
+        """
+        statement = "SELECT EXISTS (SELECT 1 FROM xattrs WHERE instr(data, ?) > 0)"
+        try:
+            found = frozenset(name for name in KNOWN if self._db.execute(statement, (name,)).fetchone()[0])
+            return found | ACLS if found & ACLS else found
+        except sqlite3.Error as error:
+            raise DamageFound(f"the catalogue cannot be read: {error}") from error
 
     def shown_inodes(self, contents: Iterable[int]) -> set[int]:
         """The inodes that the mount shows with these contents."""

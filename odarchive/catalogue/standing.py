@@ -6,6 +6,8 @@ Concurrency: for one thread, with a reading connection of its own.
 """
 
 import sqlite3
+import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,17 @@ _DISCS = (
 )
 
 
+_ATTRIBUTES = (
+    "SELECT xattrs.data FROM entry JOIN xattrs ON xattrs.key = entry.xattrs"
+    " WHERE entry.ino = ? AND entry.shown = 1 ORDER BY entry.since LIMIT 1"
+)
+_QUEUE = (
+    "SELECT count(DISTINCT piece.segment) FROM job JOIN piece ON piece.content = job.content"
+    " WHERE job.kind = 'recall' AND job.state IN ('queued', 'running')"
+)
+_HEAD = struct.Struct(">HI")
+EXCHANGE, SPEED = 75.0, 18e6
+"""Seconds to change a disc and bytes a second of a desktop robot and BD-R, for estimates (as the librarian's)."""
 _HANDY = ("loaded", "robot", "shelf", "lost")
 
 
@@ -73,6 +86,16 @@ class Standing:
         return list(found.values())
 
 
+def unpacked(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(name, value) of a set of extended attributes, as table ``xattrs`` has it."""
+    at = 0
+    while at + _HEAD.size <= len(data):
+        name, value = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
+        yield data[at : at + name], data[at + name : at + name + value]
+        at += name + value
+
+
 def _state(disc: Carrier) -> str:
     if disc.loaded:
         return "loaded"
@@ -102,6 +125,22 @@ class Standings:
         rows = self._db.execute(_DISCS, (row[0],))
         carriers = (Carrier(r[0], r[1], r[2] == "verified", r[3], bool(r[4])) for r in rows)
         return Standing(row[0], row[1], row[2], tuple(carriers))
+
+    def archived(self, ino: int) -> Mapping[bytes, bytes]:
+        """The extended attributes that the file had when it was archived, ACLs included."""
+        row = self._db.execute(_ATTRIBUTES, (ino,)).fetchone()
+        return {} if row is None else dict(unpacked(row[0]))
+
+    def wait(self, standing: Standing) -> float | None:
+        """Seconds until its bytes could be here if it were asked for now; None: only a person can bring its disc.
+
+        What is open in the catalogue is waited for first, disc by disc.
+        """
+        if standing.state not in ("loaded", "robot"):
+            return None
+        (queue,) = self._db.execute(_QUEUE).fetchone()
+        own = sum(not any(disc.loaded for disc in discs) for discs in standing.pieces())
+        return float((queue + own) * EXCHANGE + standing.size / SPEED)
 
     def close(self) -> None:
         """Let go of the catalogue."""

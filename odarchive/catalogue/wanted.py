@@ -5,7 +5,6 @@ Read in one view, so that a scan in between changes nothing. Not for looking aro
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
 import sqlite3
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from stat import S_ISDIR
@@ -17,12 +16,12 @@ from odarchive.catalogue import discs, lookup
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import COMPLETE, CURRENT, INCOMPLETE
 from odarchive.catalogue.shown import covered
+from odarchive.catalogue.standing import unpacked
 from odarchive.errors import NotFound
 from odarchive.model import ContentId, DiscState, Extent, Ino, SegmentId, SnapshotId
 
 _COLUMNS = "name, ino, mode, nlink, uid, gid, size, mtime_ns, content, target, xattrs"
 _THEN = f"({COMPLETE} AND since <= ? AND (until IS NULL OR until > ? OR until IN {INCOMPLETE}))"
-_XATTR = struct.Struct(">HI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,7 @@ class Item:
 
     def attributes(self) -> Iterator[tuple[bytes, bytes]]:
         """Extended attributes, ACLs included, as (name, value)."""
-        data, at = self.xattrs or b"", 0
-        while at + _XATTR.size <= len(data):
-            name, value = _XATTR.unpack_from(data, at)
-            at += _XATTR.size
-            yield data[at : at + name], data[at + name : at + name + value]
-            at += name + value
+        return unpacked(self.xattrs or b"")
 
 
 @dataclass(frozen=True, slots=True)

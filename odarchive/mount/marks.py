@@ -6,10 +6,11 @@
 ``slot``    the robot's slots of these discs, ``-`` for one that is not in the robot
 ``copies``  discs that can give all of it
 ``digest``  ``blake3:`` and its hexadecimal digits
+``wait``    estimated seconds until its bytes could be here: 0 if cached, ``person`` if somebody must bring the disc
 
 Regular files with bytes have them, nothing else does; asking moves nothing. They are answered and not listed
 (``getfattr -n user.odarchive.state FILE``): what is listed, ``rsync -X`` and ``cp -a`` would write into every copy,
-where it is no longer true.
+where it is no longer true. Listed are the attributes that the file itself had when it was archived, ACLs included.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ _VALUES: Mapping[bytes, Callable[[Standing], str]] = {
     b"disc": lambda standing: ",".join(disc.label for disc in standing.carriers),
     b"slot": lambda standing: ",".join("-" if disc.slot is None else str(disc.slot) for disc in standing.carriers),
     b"state": lambda standing: standing.state,
+    b"wait": lambda standing: "person" if standing.state in ("shelf", "lost") else "0",
 }
 NAMES = tuple(PREFIX + name for name in _VALUES)
 """All of them."""
@@ -37,22 +39,34 @@ class Marks:
         """``cached``: whether the content of a digest is in the cache."""
         self._standings = standings
         self._cached = cached
+        self._occurring: frozenset[bytes] = frozenset()
+
+    def told_names(self, names: frozenset[bytes]) -> None:
+        """Which attributes outside ``user.`` occur in the archive (``ChangeWatch.attribute_names``)."""
+        self._occurring = names
 
     def occurs(self, name: bytes) -> bool:
         """See the port."""
-        return False
+        return name in self._occurring
 
     def names(self, ino: Inode) -> Sequence[bytes]:
-        """See the port: none, see above."""
-        del ino
-        return ()
+        """See the port: those that were archived, see above."""
+        return list(self._standings.archived(ino))
 
     def value(self, ino: Inode, name: bytes) -> bytes | None:
         """See the port."""
-        make = _VALUES.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+        if not name.startswith(PREFIX):
+            if not name.startswith(b"user.") and name not in self._occurring and not name.startswith(b"trusted."):
+                return None  # asked for every file by ``ls -l``
+            return self._standings.archived(ino).get(name)
+        make = _VALUES.get(name.removeprefix(PREFIX))
         standing = None if make is None else self._standings.of(ino)
         if make is None or standing is None:
             return None
-        if name == PREFIX + b"state" and self._cached(standing.digest):
+        here = self._cached(standing.digest)
+        if name == PREFIX + b"state" and here:
             return b"cached"
+        if name == PREFIX + b"wait":
+            seconds = 0.0 if here else self._standings.wait(standing)
+            return b"person" if seconds is None else b"%d" % round(seconds)
         return make(standing).encode("utf-8", "surrogateescape")

@@ -50,6 +50,7 @@ async def serve(config: Config, mountpoint: Path, manner: MountManner, ready: Ca
     cache = CacheReader(config.cache)
     contents = CachedContents(namespace, cache, client, config.deadline, residency)
     marks = Marks(standings, cache.has)
+    marks.told_names(changes.attribute_names())
     asking = AskingContents(contents, namespace, Box(config.root), config.deadline)
     shown = Owners(manner.uid, manner.gid, manner.umask).applied(namespace)
     run = partial(life.run, mountpoint, shown, asking, _options(config, manner), annotations=marks)
@@ -57,7 +58,7 @@ async def serve(config: Config, mountpoint: Path, manner: MountManner, ready: Ca
         async with trio.open_nursery() as nursery:
             await nursery.start(life.stop_on_signals, nursery.cancel_scope)
             mounted = await nursery.start(_until_it_ends, run, nursery.cancel_scope)
-            nursery.start_soon(watch, mounted, namespace, changes, residency)
+            nursery.start_soon(watch, mounted, namespace, changes, residency, marks)
             notify("READY=1", f"STATUS=mounted on {mountpoint}")
             ready()
     finally:

@@ -15,6 +15,7 @@ import trio
 from odarchive.catalogue.changes import Changes, ChangeWatch
 from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.errors import OdarchiveError
+from odarchive.mount.marks import Marks
 from odarchive.mount.residency import Residency
 from odfs.mount import RunningMount
 from odfs.ports import Inode, Totals
@@ -35,9 +36,13 @@ class _Seen:
     changes: Changes
     moved: set[int]
     totals: Totals | None
+    attributes: frozenset[bytes] | None
+    """Names of extended attributes that occur, if something was committed."""
 
 
-async def watch(mount: RunningMount, namespace: CatalogueNamespace, changes: ChangeWatch, residency: Residency) -> None:
+async def watch(
+    mount: RunningMount, namespace: CatalogueNamespace, changes: ChangeWatch, residency: Residency, marks: Marks
+) -> None:
     """Look and tell, until cancelled."""
     quiet = 0
     while True:
@@ -54,6 +59,8 @@ async def watch(mount: RunningMount, namespace: CatalogueNamespace, changes: Cha
             namespace.hold()
         if seen.totals is not None:
             namespace.told_totals(seen.totals)
+        if seen.attributes is not None:
+            marks.told_names(seen.attributes)
         await _tell(mount, seen)
         await trio.sleep(PERIOD)
 
@@ -62,7 +69,8 @@ def _look(changes: ChangeWatch, residency: Residency) -> _Seen:
     told = changes.look()
     moved = residency.look()
     inodes = changes.shown_inodes(moved) if len(moved) <= MANY else set()
-    return _Seen(told is not None, told or Changes(), inodes, changes.totals())
+    names = None if told is None else changes.attribute_names()
+    return _Seen(told is not None, told or Changes(), inodes, changes.totals(), names)
 
 
 async def _tell(mount: RunningMount, seen: _Seen) -> None:

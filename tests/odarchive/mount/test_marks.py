@@ -74,8 +74,10 @@ def test_a_file_in_the_robot(catalogue: Catalogue) -> None:
         "disc": "X-1.1,X-2.2",
         "slot": "12,30",
         "state": "robot",
+        "wait": "150",  # two discs to change
     }
-    assert marks(catalogue, frozenset([b"\xab" * 32]))["state"] == "cached"
+    cached = marks(catalogue, frozenset([b"\xab" * 32]))
+    assert (cached["state"], cached["wait"]) == ("cached", "0")
 
 
 def test_the_least_handy_piece_decides_each_by_its_handiest_disc(catalogue: Catalogue) -> None:
@@ -83,13 +85,14 @@ def test_the_least_handy_piece_decides_each_by_its_handiest_disc(catalogue: Cata
     assert marks(catalogue)["state"] == "robot"
     disc(catalogue, 2, 2)
     assert (marks(catalogue)["state"], marks(catalogue)["slot"]) == ("shelf", "12,-")
+    assert marks(catalogue)["wait"] == "person"
     disc(catalogue, 3, 2, slot=4)
     assert marks(catalogue)["state"] == "robot"
     load(catalogue, 4)
     assert marks(catalogue)["state"] == "robot"
     load(catalogue, 12)
     assert marks(catalogue)["state"] == "loaded"
-    assert marks(catalogue)["copies"] == "1"
+    assert (marks(catalogue)["copies"], marks(catalogue)["wait"]) == ("1", "0")
 
 
 def test_discs_that_failed_are_no_copies(catalogue: Catalogue) -> None:
