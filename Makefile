@@ -43,6 +43,7 @@ export NEEDS
 # What the tests need beside: independent readers of images, the real mtx, systemd's own check of units.
 define NEEDS_TEST
 age: command -v age
+dvdisaster: command -v dvdisaster
 genisoimage: command -v isoinfo && command -v genisoimage
 grub-common: command -v grub-fstest
 libarchive-tools: command -v bsdtar

@@ -125,6 +125,8 @@ class Config:
     socket: Path = Path("librarian.sock")
     cache_bytes: int = 20_000_000_000
     copies: int = 1
+    ecc: str = "none"
+    """Error correction behind each image that is planned: ``none``, ``auto`` or a percentage."""
     streamed: bool = False
     """Images go straight into the burner; otherwise through a file in ``staging``."""
     program: str = "xorriso"
@@ -170,7 +172,7 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "robot": _ROBOT_KEYS,
     "paths": {"staging": str, "cache": str, "socket": str},
     "cache": {"bytes": int, "read_ahead": int},
-    "burn": {"copies": int, "staging": str, "program": str, "speed": int, "defects": bool},
+    "burn": {"copies": int, "ecc": str, "staging": str, "program": str, "speed": int, "defects": bool},
     "recall": {"deadline": (int, float), "hold": (int, float)},
     "mount": {"refuse": list, "trust": list, "users": list, "rate": int},
     "web": {"listen": str},

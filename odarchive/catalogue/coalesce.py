@@ -217,8 +217,8 @@ def _discs(raw: sqlite3.Connection, theirs: sqlite3.Connection, shift: _Shift, i
     """Segments that have a proven disc, with their pieces and discs; ours by theirs."""
     found: dict[int, int] = {}
     rows = theirs.execute(
-        "SELECT id, label, state, media, capacity, planned_bytes, payload_bytes, created_ns, image_size, image_digest"
-        f" FROM segment WHERE id IN {PROVEN} ORDER BY id"
+        "SELECT id, label, state, media, capacity, planned_bytes, payload_bytes, created_ns, image_size, image_digest,"
+        f" ecc_size FROM segment WHERE id IN {PROVEN} ORDER BY id"
     ).fetchall()
     for number, label, *rest in rows:
         found[number] = number + shift.segment
@@ -226,7 +226,7 @@ def _discs(raw: sqlite3.Connection, theirs: sqlite3.Connection, shift: _Shift, i
         ours = f"{label[: _LABEL - 5]}_{identity[:4].upper()}" if taken else label
         raw.execute(
             "INSERT INTO segment (id, label, state, media, capacity, planned_bytes, payload_bytes, created_ns,"
-            " image_size, image_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " image_size, image_digest, ecc_size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (found[number], ours, *rest),
         )
     columns = _columns(theirs, "disc")

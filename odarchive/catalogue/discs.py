@@ -45,6 +45,12 @@ class Segment:
     planned_bytes: int
     image_size: int | None
     image_digest: bytes | None
+    ecc_size: int | None = None
+
+    @property
+    def disc_size(self) -> int | None:
+        """Bytes of its discs: the image, and what error correction puts behind it; None until imaged."""
+        return None if self.image_size is None else self.ecc_size or self.image_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ def intend(connection: Connection, of: Segment, attempt: Attempt, *, now_ns: int
         segment=of.id,
         label=attempt.label,
         state=DiscState.INTENDED,
-        image_size=of.image_size,
+        image_size=of.disc_size,
         digest=attempt.digest,
         drive=attempt.drive,
         profile=attempt.profile,
@@ -329,13 +335,13 @@ def _disc(row: _DiscRow) -> Disc:
     return Disc(DiscId(row[0]), row[1], SegmentId(row[2]), row[3], DiscState(row[4]), row[5], row[6], row[7], row[8])
 
 
-_SegmentRow = Row[int, str, str, int, int, int | None, bytes | None]
+_SegmentRow = Row[int, str, str, int, int, int | None, bytes | None, int | None]
 
 
-def _segments() -> Select[int, str, str, int, int, int | None, bytes | None]:
+def _segments() -> Select[int, str, str, int, int, int | None, bytes | None, int | None]:
     c = schema.segment.c
-    return select(c.id, c.label, c.state, c.capacity, c.planned_bytes, c.image_size, c.image_digest)
+    return select(c.id, c.label, c.state, c.capacity, c.planned_bytes, c.image_size, c.image_digest, c.ecc_size)
 
 
 def _segment(row: _SegmentRow) -> Segment:
-    return Segment(SegmentId(row[0]), row[1], SegmentState(row[2]), row[3], row[4], row[5], row[6])
+    return Segment(SegmentId(row[0]), row[1], SegmentState(row[2]), row[3], row[4], row[5], row[6], row[7])

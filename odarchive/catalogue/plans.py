@@ -59,6 +59,8 @@ class Planned:
     capacity: int
     planned_bytes: int
     created_ns: int
+    ecc_size: int | None = None
+    """Bytes of its discs with error correction behind the image; None: they carry none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def add_segment(
             created_ns=planned.created_ns,
             copies=copies,
             places=places,
+            ecc_size=planned.ecc_size,
         )
     )
     if pieces:
@@ -150,7 +153,7 @@ def carry(connection: Connection, keys: Iterable[tuple[int, bytes, int]], segmen
 def reopenable(connection: Connection, *, copies: int | None, places: int | None) -> list[Planned]:
     """Segments that are nothing but plans, without image, disc or job, and with these wishes; by number."""
     rows = connection.execute(
-        select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns)
+        select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns, _s.ecc_size)
         .where(
             _s.state == SegmentState.PLANNED,
             _s.copies.is_not_distinct_from(copies),
@@ -173,7 +176,9 @@ def reopen(connection: Connection, numbers: Sequence[SegmentId]) -> None:
 
 def segments(connection: Connection, *states: SegmentState) -> list[Planned]:
     """Segments in these states (all if none is named), by number."""
-    query = select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns).order_by(_s.id)
+    query = select(
+        _s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns, _s.ecc_size
+    ).order_by(_s.id)
     if states:
         query = query.where(_s.state.in_(states))
     return [_planned(row) for row in connection.execute(query)]
@@ -303,6 +308,7 @@ def _planned(row: Any) -> Planned:  # noqa: ANN401  a row of the query above
         row.capacity,
         row.planned_bytes,
         row.created_ns,
+        row.ecc_size,
     )
 
 

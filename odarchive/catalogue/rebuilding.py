@@ -95,6 +95,12 @@ def knows_segment(connection: Connection, number: int) -> bool:
     return driver(connection).execute("SELECT 1 FROM segment WHERE id = ?", (number,)).fetchone() is not None
 
 
+def image_size(connection: Connection, number: int) -> int:
+    """Bytes of a segment's image by the set catalogue; 0: it does not tell."""
+    row = driver(connection).execute("SELECT image_size FROM segment WHERE id = ?", (number,)).fetchone()
+    return 0 if row is None else row[0] or 0
+
+
 def missing(connection: Connection) -> list[str]:
     """Labels of discs that should exist and were not met."""
     return [row[0] for row in driver(connection).execute("SELECT label FROM disc WHERE state = 'missing' ORDER BY id")]
@@ -107,7 +113,10 @@ def put_disc(connection: Connection, seen: SeenDisc, pieces: Sequence[Piece], *,
         _put_segment(raw, seen, pieces, now_ns)
         row = raw.execute("SELECT id, digest, verified_ns FROM disc WHERE uuid = ?", (seen.uuid,)).fetchone()
         digest = seen.digest or (row[1] if row else UNKNOWN_DIGEST)
-        values = (seen.label, seen.segment, seen.state, seen.image_size, digest, seen.note)
+        (ecc,) = raw.execute("SELECT ecc_size FROM segment WHERE id = ?", (seen.segment,)).fetchone()
+        if ecc is not None and seen.digest is not None:  # it is of the image alone
+            digest = UNKNOWN_DIGEST
+        values = (seen.label, seen.segment, seen.state, ecc or seen.image_size, digest, seen.note)
         if row is None:
             raw.execute(
                 "INSERT INTO disc (label, segment, state, image_size, digest, note, uuid, created_ns, verified_ns)"

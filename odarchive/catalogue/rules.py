@@ -208,7 +208,7 @@ _MACHINE = (
         "a disc that counts or counted as a copy says when it was verified, and its segment has an image of its size",
         "SELECT disc.id AS disc, disc.state AS state FROM disc JOIN segment ON segment.id = disc.segment"
         " WHERE disc.state IN ('verified', 'suspect', 'missing') AND (verified_ns IS NULL"
-        " OR segment.state = 'planned' OR disc.image_size IS NOT segment.image_size)",
+        " OR segment.state = 'planned' OR disc.image_size IS NOT coalesce(segment.ecc_size, segment.image_size))",
     ),
     Rule(
         "disc-digest",

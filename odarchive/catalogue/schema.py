@@ -245,6 +245,11 @@ segment = Table(
     Column("seal", LargeBinary, comment="secret the keys of an encrypted image are drawn from; NULL when archived"),
     Column("copies", Integer, comment="verified discs wanted; NULL: as many as archive.toml says"),
     Column("places", Integer, comment="places these are to lie in, the robot being one; NULL: it does not matter"),
+    Column(
+        "ecc_size",
+        BigInteger,
+        comment="bytes of its discs with error correction (RS03) behind the image; NULL: they carry none",
+    ),
     comment="plans for one disc each",
 )
 

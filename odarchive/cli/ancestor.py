@@ -54,8 +54,9 @@ def plan_iso(context: click.Context, size: str, dry_run: bool, yes: bool) -> Non
 def num_isos(settings: Settings, media: str | None) -> None:
     """Tell how many discs the archive has, planned ones included."""
     from odarchive.catalogue import summary  # noqa: PLC0415
+    from odarchive.correction.room import parse_ecc  # noqa: PLC0415
     from odarchive.media import parse_medium  # noqa: PLC0415
-    from odarchive.planning import make_plan  # noqa: PLC0415
+    from odarchive.planning import Wish, make_plan  # noqa: PLC0415
 
     medium = None if media is None else parse_medium(media)
     archive = open_archive(settings.root())
@@ -63,7 +64,7 @@ def num_isos(settings: Settings, media: str | None) -> None:
         planned = len(summary.segments(connection))
     more = 0
     if medium is not None:
-        result = make_plan(archive.catalogue, medium, dry_run=True)
+        result = make_plan(archive.catalogue, medium, Wish(ecc=parse_ecc(archive.config.ecc)), dry_run=True)
         more = len(result.segments) - len(result.topped_up)
     if settings.json:
         output.document({"num_isos": planned + more, "planned": planned, "new": more})

@@ -11,6 +11,7 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import ExitCode
 
 if TYPE_CHECKING:
+    from odarchive.bootstrap import Archive
     from odarchive.model import SegmentId
 
 
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
 @common_options()
 @click.pass_obj
 def image(settings: Settings, which: "list[SegmentId] | None", out: Path | None) -> int:
-    """Build LABEL.iso of each segment: one, some (3-7), or all that are not archived yet. Reads the sources again."""
+    """Build LABEL.iso of each segment: one, some (3-7), or all that are not archived yet. Reads the sources again.
+
+    In staging, images wait for the librarian, who puts error correction behind each when it is burned; with --out they
+    get it at once.
+    """
     from odarchive.catalogue import summary  # noqa: PLC0415
+    from odarchive.correction.dvdisaster import augment  # noqa: PLC0415
     from odarchive.imaging import build_image  # noqa: PLC0415
 
     archive = open_archive(settings.root())
@@ -39,6 +45,8 @@ def image(settings: Settings, which: "list[SegmentId] | None", out: Path | None)
                 progress=lambda done, total: tell(done, total, ""),
             )
         path = folder / f"{segment.label}.iso"
+        if out is not None and (room := _ecc_size(archive, segment.id)) is not None:
+            augment(path, result.size, result.digest, room)
         for reason in result.left_out:
             output.note(f"odarchive: {segment.label}: left out: {reason}")
         left_out += len(result.left_out)
@@ -50,3 +58,10 @@ def image(settings: Settings, which: "list[SegmentId] | None", out: Path | None)
     elif not built:
         output.note("nothing to image; `odarchive plan` makes segments of what is new")
     return ExitCode.WARNINGS if left_out else ExitCode.OK
+
+
+def _ecc_size(archive: "Archive", segment: "SegmentId") -> int | None:
+    from odarchive.catalogue import discs  # noqa: PLC0415
+
+    with archive.catalogue.read() as connection:
+        return discs.segment(connection, segment).ecc_size

@@ -61,6 +61,7 @@ driver = {driver}
 
 [burn]
 # copies = 1                   # verified discs of every segment
+{ecc}# ecc = "none"                 # error correction on each disc: "auto" (all that is free, 20 % at least), or "15%"
 # staging = "file"             # or "stream": images go straight into the burner, after their sources were read once
 # program = "xorriso"          # or "cdrecord" (wodim; CD and DVD) or "growisofs" (DVD and BD)
 # speed = 0                    # as that program counts; 0: as fast as drive and disc like
@@ -114,6 +115,7 @@ class NewArchive:
     """Whom all discs are encrypted to."""
     key: str = ""
     """The file with the key, if this machine has it."""
+    ecc: str = ""
 
 
 @click.command()
@@ -131,6 +133,7 @@ class NewArchive:
 @click.option(
     "--new-key", type=click.Path(path_type=Path), metavar="FILE", help="Make a key in FILE, encrypt to it too."
 )
+@click.option("--ecc", metavar="auto|N%", default="", help="Error correction on every disc, by dvdisaster.")
 @common_options()
 @click.pass_obj
 def init(
@@ -145,11 +148,16 @@ def init(
     **options: Any,  # noqa: ANN401  click's own
 ) -> None:
     """Make a new archive in DIRECTORY (or in the folder that --archive names)."""
+    from odarchive.correction.room import parse_ecc  # noqa: PLC0415
+
     root = (directory or settings.root()).absolute()
+    ecc = options.pop("ecc")
+    if ecc:
+        parse_ecc(ecc)
     encrypt_to: tuple[str, ...] = options.pop("encrypt_to")
     new_key: Path | None = options.pop("new_key")
     new = NewArchive(root, driver, _robot(driver, options), tuple(map(_drive, drives)), label, udf_symlinks)
-    new = _encrypted(new, encrypt_to, new_key)
+    new = replace(_encrypted(new, encrypt_to, new_key), ecc=ecc)
     identity = create(new)
     if settings.json:
         output.document({"archive": str(root), "uuid": identity, "encrypted_to": list(new.recipients)})
@@ -250,7 +258,8 @@ def _toml(new: NewArchive) -> str:
     settings = "".join(f"{key} = {_value(value)}\n" for key, value in new.robot.items())
     shown = f"key = {_quoted(new.key)}" if new.key else '# key = "key.txt"'
     key = f"{shown:<30} # the file that opens the discs of an encrypted archive; without it they are only written\n"
-    return _TOML.format(driver=_quoted(new.driver), settings=settings, drives=drives, key=key)
+    ecc = f"ecc = {_quoted(new.ecc)}\n" if new.ecc else ""
+    return _TOML.format(driver=_quoted(new.driver), settings=settings, drives=drives, key=key, ecc=ecc)
 
 
 def _value(value: str | int | tuple[str, ...]) -> str:

@@ -93,8 +93,9 @@ def _archive_of(path: Path) -> str:
 def repair(settings: Settings, names: tuple[str, ...], places: tuple[Path, ...], out: Path | None) -> int:
     """Make images of DISCs (labels; none: all that the parity set misses) right again, and queue their burn.
 
-    Another copy is taken if there is a right one, the parity set otherwise. What cannot be made again completely
-    becomes LABEL.partial.iso, and its lost files are named.
+    Another copy is taken if there is a right one; else what was read of the disc itself, if it carries error correction
+    (sectors that did not come may be zeros, or missing at the end); else the parity set. What cannot be made again
+    completely becomes LABEL.partial.iso, and its lost files are named.
     """
     paths = [path for place in places for path in (sorted(place.iterdir()) if place.is_dir() else [place])]
     paths = [path for path in paths if path.is_file() and not path.name.startswith(".")]
@@ -102,6 +103,7 @@ def repair(settings: Settings, names: tuple[str, ...], places: tuple[Path, ...],
     target = out if out is not None else archive.config.staging if archive is not None else Path()
     target.mkdir(parents=True, exist_ok=True)
     mended = _copies(archive, names, paths, target) if archive is not None else []
+    mended += _corrected(archive, names, paths, target, {one.label for one in mended}) if archive is not None else []
     done = {one.label for one in mended}
     rest = tuple(name for name in names if name not in done)
     if rest or not names:
@@ -126,6 +128,29 @@ def _copies(archive: "Archive", names: tuple[str, ...], paths: list[Path], out: 
         wanted = [(one, discs.segment(connection, one.segment).label) for one in fixity.health(connection, names=names)]
     for one, label in wanted if names else ():
         path = from_copy(paths, one.segment, uuid, out / f"{label}.iso")
+        if path is not None:
+            found.append(Mended(one.label, path, right=True, lost=()))
+    return found
+
+
+def _corrected(
+    archive: "Archive", names: tuple[str, ...], paths: list[Path], out: Path, done: set[str]
+) -> "list[Mended]":
+    """Discs that their own error correction makes right."""
+    from odarchive.catalogue import discs, fixity  # noqa: PLC0415
+    from odarchive.parity.mended import Mended  # noqa: PLC0415
+    from odarchive.repair.own import Wanted, from_itself  # noqa: PLC0415
+
+    found = []
+    with archive.catalogue.read() as connection:
+        known = [(one, discs.get(connection, one.id)) for one in fixity.health(connection, names=names)]
+        segments = {one.label: discs.segment(connection, one.segment) for one, _ in known}
+    for one, disc in known if names else ():
+        segment = segments[one.label]
+        if one.label in done or segment.ecc_size is None:
+            continue
+        wanted = Wanted(disc.uuid, disc.label, disc.digest, disc.image_size)
+        path = from_itself(paths, wanted, out / f"{segment.label}.iso")
         if path is not None:
             found.append(Mended(one.label, path, right=True, lost=()))
     return found

@@ -65,7 +65,8 @@ def _line(segment: "PlannedSegment") -> str:
     fill = f"{segment.planned_bytes * 100 // segment.capacity}%"
     payload = output.size(segment.payload_bytes)
     kind = segment.medium.name if not segment.medium.name.isdigit() else ""
-    return f"{number:>5}  {segment.label:<32}  {kind:<6}  {payload:>8}  {fill:>4}  {segment.files} files"
+    files = f"{segment.files} files{_correction(segment)}"
+    return f"{number:>5}  {segment.label:<32}  {kind:<6}  {payload:>8}  {fill:>4}  {files}"
 
 
 def _discs(archive: "Archive", result: "PlanResult", copies: int) -> None:
@@ -119,6 +120,7 @@ def _document(archive: "Archive", result: "PlanResult", copies: int, *, dry_run:
             "files": segment.files,
             "payload_bytes": segment.payload_bytes,
             "planned_bytes": segment.planned_bytes,
+            "ecc_size": segment.ecc_size,
             "capacity": segment.capacity,
         }
         for segment in result.segments
@@ -134,3 +136,13 @@ def _document(archive: "Archive", result: "PlanResult", copies: int, *, dry_run:
         "planned_anew": list(result.topped_up),
         "segments": segments,
     }
+
+
+def _correction(segment: "PlannedSegment") -> str:
+    """How much error correction a disc gets, as dvdisaster counts it."""
+    from odarchive.correction.room import LAYERS, layers  # noqa: PLC0415
+
+    if segment.ecc_size is None:
+        return ""
+    parity = layers(segment.planned_bytes, segment.ecc_size)
+    return f", error correction {parity * 100 // (LAYERS - parity)}%"

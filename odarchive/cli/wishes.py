@@ -45,6 +45,7 @@ _OPTIONS = (
         metavar="PERCENT",
         help="What would fill a last disc less waits for a later plan.",
     ),
+    click.option("--ecc", metavar="auto|N%|none", help="Error correction on the discs; default: as archive.toml says."),
     click.option("--yes", "-y", is_flag=True, help=f"Plan more than {MANY} discs without asking."),
 )
 
@@ -66,6 +67,7 @@ def wish_of(archive: "Archive", given: dict[str, Any]) -> "tuple[Medium, Wish]":
     Raises:
         OdarchiveError: a size is none.
     """
+    from odarchive.correction.room import parse_ecc  # noqa: PLC0415
     from odarchive.media import parse_medium  # noqa: PLC0415
     from odarchive.planning import Wish  # noqa: PLC0415
 
@@ -80,6 +82,7 @@ def wish_of(archive: "Archive", given: dict[str, Any]) -> "tuple[Medium, Wish]":
         least_fill=given.get("least_fill") or 0.0,
         copies=copies,
         places=places,
+        ecc=parse_ecc(given.get("ecc") or archive.config.ecc),
     )
     return medium, wish
 
@@ -98,7 +101,7 @@ def made(
     if not dry_run and not yes:
         with archive.catalogue.read() as connection:
             new_bytes = lookup.info(connection).unplanned_bytes
-        if new_bytes > MANY * wish.reserve.usable(medium) * 0.9:
+        if new_bytes > MANY * wish.usable(medium) * 0.9:
             before = make_plan(archive.catalogue, medium, wish, dry_run=True)
             if len(before.segments) > MANY:
                 _ask(before, medium, asking=asking)

@@ -169,6 +169,8 @@ def laid_out(selection: Selection, lost: Mapping[ContentId, str], wish: DiscWish
     if tree.prepared.size > segment.planned_bytes and wish.extra is not None:
         tree = DiscTree(selection, lost, replace(wish, extra=None), writer)
     most = segment.capacity // BURN_UNIT * BURN_UNIT
+    if segment.ecc_size is not None:
+        most = segment.planned_bytes  # what is behind it belongs to error correction
     if tree.prepared.size > most:
         raise OdarchiveError(
             f"the image of segment {segment.id} would be {tree.prepared.size} bytes, its medium holds {most}: files "

@@ -23,6 +23,7 @@ from pathlib import Path
 from odarchive.catalogue import discs, jobs, machine, motions, renewal
 from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Attempt, Disc, Segment
+from odarchive.correction.dvdisaster import augment
 from odarchive.digest import stream_digest
 from odarchive.errors import BurnFailed, OperatorNeeded
 from odarchive.image.identity import DiscIdentity
@@ -91,19 +92,26 @@ def staged(room: Workroom, segment: Segment) -> Path:
 
 async def _image(room: Workroom, bay: Bay, segment: Segment) -> tuple[int, Segment]:
     """Have an image, and tell its size."""
-    if room.config.streamed:
+    if _streamed(room, segment):
         bay.doing(f"laying out the image {segment.label}", segment.planned_bytes)
         size = await room.heavy(lambda: image_size(room.catalogue, segment.id, room.config.staging))
         return size, await room.read(discs.segment, segment.id)
     path = staged(room, segment)
-    if segment.image_size is None or not path.exists() or path.stat().st_size != segment.image_size:
+    whole = (segment.image_size, segment.disc_size)  # an earlier attempt has put error correction behind it
+    if segment.image_size is None or not path.exists() or path.stat().st_size not in whole:
         if await room.read(renewal.on_disc, segment.id):
             await image_from_copy(room, bay, segment, path)
-            return path.stat().st_size, await room.read(discs.segment, segment.id)
+            return segment.disc_size or path.stat().st_size, segment
         bay.doing(f"building the image {segment.label}", segment.planned_bytes)
         built = await room.heavy(lambda: build_image(room.catalogue, segment.id, room.config.staging))
         await _note_left_out(room, segment, built.left_out)
-    return path.stat().st_size, await room.read(discs.segment, segment.id)
+    segment = await room.read(discs.segment, segment.id)
+    return segment.disc_size or path.stat().st_size, segment
+
+
+def _streamed(room: Workroom, segment: Segment) -> bool:
+    """Whether its image goes straight into the burner. Error correction covers all of an image, so that must lie."""
+    return room.config.streamed and segment.ecc_size is None
 
 
 async def _note_left_out(room: Workroom, segment: Segment, left_out: Iterable[LeftOut]) -> None:
@@ -204,7 +212,7 @@ async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, held: E
     label = await room.read(discs.free_label, segment)
     disc = room.new_uuid()
     image: Path | StreamedImage
-    if room.config.streamed:
+    if _streamed(room, segment):
         bay.doing(f"reading the sources of {label}", segment.planned_bytes)
         streamed = stream_image(room.catalogue, segment.id, room.config.staging, disc=disc, label=label)
         image = await room.heavy(lambda: held.enter_context(streamed))
@@ -214,7 +222,7 @@ async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, held: E
         image = staged(room, segment)
         digest = await _stamped(room, bay, segment, label, disc)
     segment = await room.read(discs.segment, segment.id)
-    size = segment.image_size
+    size = segment.disc_size
     assert size is not None  # noqa: S101  the image was just made
     assert size % SECTOR == 0  # noqa: S101  the writer pads to 32 sectors
     profile = bay.found.medium.profile if bay.found is not None and bay.found.medium is not None else ""
@@ -243,13 +251,26 @@ async def _stamped(room: Workroom, bay: Bay, segment: Segment, label: str, disc:
 
     def stamped() -> bytes:
         stamp(path, identity)
-        with path.open("rb") as file:
-            digest, count = stream_digest(file, size, bay.advance)
-        if count != size:
-            raise BurnFailed(f"the staged image {path} changed size; remove it and the next burn builds it again")
-        return digest
+        return _digest(path, size, bay)
 
-    return await room.heavy(stamped)
+    def corrected() -> bytes:
+        assert segment.ecc_size is not None  # noqa: S101  only then it is called
+        augment(path, size, plain, segment.ecc_size)
+        return _digest(path, segment.ecc_size, bay)
+
+    plain = await room.heavy(stamped)
+    if segment.ecc_size is None:
+        return plain
+    bay.doing(f"making error correction for {label}", segment.ecc_size)
+    return await room.heavy(corrected)
+
+
+def _digest(path: Path, size: int, bay: Bay) -> bytes:
+    with path.open("rb") as file:
+        digest, count = stream_digest(file, size, bay.advance)
+    if count != size:
+        raise BurnFailed(f"the staged image {path} changed size; remove it and the next burn builds it again")
+    return digest
 
 
 async def _verify(room: Workroom, bay: Bay, disc: Disc) -> str:

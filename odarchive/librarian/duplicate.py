@@ -1,8 +1,8 @@
 """The image of a segment again, read from a copy: for a disc that fades, or one copy more than there was.
 
 A copy counts as read when the digest of all of it is what it was; nothing less gets a name in staging. Sectors that do
-not come in one go are tried in smaller pieces and again after the tray has moved. Not for discs that nobody can read
-completely: for these a person gives images to ``odarchive repair``.
+not come in one go are tried in smaller pieces; what is lost then comes back from the disc's error correction, if it has
+one. Not for discs that nobody can read: for these a person gives images to ``odarchive repair``.
 """
 
 import os
@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from odarchive.catalogue import discs
 from odarchive.catalogue.discs import Disc, Segment
+from odarchive.correction.dvdisaster import repair
 from odarchive.errors import BurnFailed, NoSpace, OperatorNeeded
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.workroom import Workroom
@@ -23,7 +24,6 @@ from robot.errors import ReadFailed
 WINDOW = 512
 CLUSTER = 16
 """Sectors that drives correct together."""
-TRIES = 3
 
 
 async def image_from_copy(room: Workroom, bay: Bay, segment: Segment, path: Path) -> None:
@@ -49,7 +49,7 @@ async def image_from_copy(room: Workroom, bay: Bay, segment: Segment, path: Path
             away.append(disc.label)
             continue
         bay.doing(f"reading {disc.label} for a new copy", disc.image_size)
-        if await _read(room, bay, disc, path, segment.image_size or disc.image_size):
+        if await _read(room, bay, disc, path, segment):
             return
         failed.append(disc.label)
     if away or not failed:
@@ -63,53 +63,65 @@ async def image_from_copy(room: Workroom, bay: Bay, segment: Segment, path: Path
     )
 
 
-async def _read(room: Workroom, bay: Bay, disc: Disc, path: Path, size: int) -> bool:
-    """Read all of a disc into a file; False: it does not come completely, or not as it was."""
-    hasher = blake3()
-    with _draft(room, path, disc.image_size) as descriptor:
-        for first in range(0, disc.image_size // SECTOR, WINDOW):
-            data = await _window(bay, first, min(WINDOW, disc.image_size // SECTOR - first))
-            if data is None:
-                return False
-            hasher.update(data)
-            os.pwrite(descriptor, data, first * SECTOR)
-            bay.advance(len(data))
-        if hasher.digest() != disc.digest:
+async def _read(room: Workroom, bay: Bay, disc: Disc, path: Path, segment: Segment) -> bool:
+    """Read all of a disc into a file; False: it does not come as it was, nor can its error correction help."""
+    draft = path.with_name(f".{path.name}.copy")
+    with _draft(room, draft, disc.image_size) as descriptor:
+        lost, digest = await _sectors(bay, disc, descriptor, whole=segment.ecc_size is None)
+        right = not lost and digest == disc.digest
+        if not right and segment.ecc_size is not None:
+            bay.doing(f"repairing {disc.label} with its error correction", disc.image_size)
+            right = await room.heavy(lambda: repair(draft, disc.digest, disc.image_size, lost))
+        if not right:
             return False
-        os.ftruncate(descriptor, size)
+        os.ftruncate(descriptor, segment.image_size or disc.image_size)
         await room.heavy(lambda: os.fsync(descriptor))
-        path.with_name(f".{path.name}.copy").replace(path)
+        draft.replace(path)
     return True
 
 
-async def _window(bay: Bay, first: int, count: int) -> bytes | None:
+async def _sectors(bay: Bay, disc: Disc, descriptor: int, *, whole: bool) -> tuple[list[tuple[int, int]], bytes]:
+    """Copy what comes; returns what does not, as (first, count), and the digest. ``whole``: the first loss ends it."""
+    hasher = blake3()
+    lost: list[tuple[int, int]] = []
+    os.ftruncate(descriptor, disc.image_size)
+    sectors = disc.image_size // SECTOR
+    for first in range(0, sectors, WINDOW):
+        end = min(first + WINDOW, sectors)
+        for at, count, data in await _window(bay, first, end):
+            if data is None:
+                lost.append((at, count))
+            else:
+                hasher.update(data)
+                os.pwrite(descriptor, data, at * SECTOR)
+        if lost and whole:
+            break
+        bay.advance((end - first) * SECTOR)
+    return lost, hasher.digest()
+
+
+async def _window(bay: Bay, first: int, end: int) -> list[tuple[int, int, bytes | None]]:
+    """Sectors in runs: (first, count, their bytes or None)."""
     try:
-        return await bay.drive.read(first, count)
+        return [(first, end - first, await bay.drive.read(first, end - first))]
     except ReadFailed:
-        parts = [
-            await _cluster(bay, at, min(CLUSTER, first + count - at)) for at in range(first, first + count, CLUSTER)
-        ]
-    return None if None in parts else b"".join(part for part in parts if part is not None)
+        runs = [(at, min(CLUSTER, end - at)) for at in range(first, end, CLUSTER)]
+    return [(at, count, await _cluster(bay, at, count)) for at, count in runs]
 
 
 async def _cluster(bay: Bay, first: int, count: int) -> bytes | None:
-    for attempt in range(TRIES):
-        if attempt:
-            await bay.cycle()
-        try:
-            return await bay.drive.read(first, count)
-        except ReadFailed:
-            continue
-    return None
+    try:
+        return await bay.drive.read(first, count)
+    except ReadFailed:
+        return None
 
 
 @contextmanager
-def _draft(room: Workroom, path: Path, size: int) -> Iterator[int]:
+def _draft(room: Workroom, draft: Path, size: int) -> Iterator[int]:
     room.config.staging.mkdir(parents=True, exist_ok=True)
     free = os.statvfs(room.config.staging)
     if size > free.f_bavail * free.f_frsize:
         raise NoSpace(f"staging in {room.config.staging} has no room for {size} bytes; free some space")
-    draft = path.with_name(f".{path.name}.copy")
     descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     try:
         yield descriptor

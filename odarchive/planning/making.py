@@ -45,6 +45,8 @@ class PlannedSegment:
     files: int
     payload_bytes: int
     planned_bytes: int
+    ecc_size: int | None = None
+    """Bytes of the disc with error correction behind the image; None: it gets none."""
 
     @property
     def capacity(self) -> int:
@@ -93,7 +95,7 @@ def _has_room(segment: plans.Planned, medium: Medium, wish: Wish) -> bool:
     """Whether a plan is for a disc of a kind that is wished for, and leaves room on it."""
     for one in (medium, *wish.others):
         if (segment.media, segment.capacity) == (one.name, one.capacity):
-            return segment.planned_bytes < _TOP_UP * wish.reserve.usable(one)
+            return segment.planned_bytes < _TOP_UP * wish.usable(one)
     return False
 
 
@@ -145,14 +147,16 @@ class _Making:
         size = self._exact(disc, number, label) if recorded else disc.bound
         files = sum(self.tree.names[part.item] for part in disc.parts)
         payload = sum(part.length for part in disc.parts)
-        return PlannedSegment(number if recorded else None, label, disc.medium, files, payload, size)
+        ecc = self.wish.ecc
+        whole = None if ecc is None else ecc.disc_size(size, disc.medium)
+        return PlannedSegment(number if recorded else None, label, disc.medium, files, payload, size, whole)
 
     def _exact(self, disc: Spread, number: SegmentId, label: str) -> int:
         medium = disc.medium
         exact = Exact(self.connection, self.todo, self.tree, self.shapes.catalogue(medium))
         row = plans.Planned(number, label, SegmentState.PLANNED, medium.name, medium.capacity, 0, self.created_ns)
         size = exact.size(row, disc.parts)
-        if size > disc.bound or size > self.wish.reserve.usable(medium):
+        if size > disc.bound or size > self.wish.usable(medium):
             raise AssertionError(f"the costs of {label} were no upper bound: {disc.bound} planned, {size} laid out")
         return size
 
@@ -167,6 +171,7 @@ class _Making:
             segment.capacity,
             segment.planned_bytes,
             self.created_ns,
+            segment.ecc_size,
         )
         pieces = [
             (ContentId(tree.content[part.item]), tree.start[part.item] + part.start, part.length)

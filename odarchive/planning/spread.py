@@ -36,7 +36,7 @@ class Shapes:
 
     def catalogue(self, medium: Medium) -> int:
         """Bytes kept free on each disc for the catalogue of the whole archive."""
-        totals, usable = self._totals, self._wish.reserve.usable(medium)
+        totals, usable = self._totals, self._wish.usable(medium)
         return costs.catalogue_reserve(totals.entries, totals.name_bytes, totals.contents, usable)
 
     def of(self, medium: Medium) -> Shape:
@@ -46,12 +46,12 @@ class Shapes:
             MediumTooSmall: it has no room for files.
         """
         texts = ondisc.fixed_bytes(sealed=self._recipients > 0)
-        spare, usable = 0, self._wish.reserve.usable(medium)
+        spare, usable = 0, self._wish.usable(medium)
         if self._recipients:
             texts += costs.sealed_texts(self._recipients)
             spare = usable - room(usable)
         fixed = costs.fixed_cost(texts, self.catalogue(medium)) + spare
-        shape = Shape(medium.usable, fixed, self._wish.reserve.of(medium))
+        shape = Shape(medium.usable, fixed, self._wish.reserved(medium))
         if shape.room <= 0:
             raise MediumTooSmall(
                 f"a medium of {medium.capacity} bytes is too small: {fixed + shape.reserve} bytes of each disc "
@@ -74,7 +74,7 @@ def spread(tree: Tree, medium: Medium, wish: Wish, shapes: Shapes) -> tuple[list
     instead = _elsewhere(tree.columns, rest[0], wish, shapes)
     waiting = 0
     last = instead[-1]
-    if last.bound < wish.least_fill * wish.reserve.usable(last.medium):
+    if last.bound < wish.least_fill * wish.usable(last.medium):
         waiting = sum(part.length for part in last.parts)
         instead = instead[:-1]
     at = emptiest if wish.first else len(discs)

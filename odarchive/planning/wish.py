@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from odarchive.correction.room import Ecc
 from odarchive.media import BURN_UNIT, Medium
 
 
@@ -43,3 +44,18 @@ class Wish:
     """Verified discs wanted of each segment; None: as many as ``archive.toml`` says."""
     places: int | None = None
     """In how many places these are to lie."""
+    ecc: Ecc | None = None
+    """Error correction behind each image; its room is kept free beside the reserve."""
+
+    def usable(self, medium: Medium) -> int:
+        """Bytes of a medium that are left for the image.
+
+        Raises:
+            MediumTooSmall: error correction alone leaves none.
+        """
+        return medium.usable - self.reserved(medium)
+
+    def reserved(self, medium: Medium) -> int:
+        """Bytes of a medium that no image gets."""
+        correction = 0 if self.ecc is None else medium.usable - self.ecc.room(medium)
+        return self.reserve.of(medium) + correction

@@ -206,7 +206,7 @@ def _disc(connection: Connection, disc: Plain, catalogue: DiscCatalogue, notes: 
         segment=catalogue.segment,
         segment_label=catalogue.label,
         capacity=catalogue.capacity,
-        image_size=identity.image_size or (known[2] if known else 0) or _extent(catalogue),
+        image_size=identity.image_size or rebuilding.image_size(connection, catalogue.segment) or _extent(catalogue),
         digest=digest,
         state=state,
         note=note,

@@ -6,7 +6,10 @@ from catalogue_kit import rows, run
 from odarchive.catalogue.check import LISTED, Violation, check
 from odarchive.catalogue.rules import RULES
 
-IMAGED = "INSERT INTO segment VALUES (9, 'N', 'imaged', 'cd', 1, 1, 0, 1, 65536, zeroblob(32), NULL, NULL, NULL)"
+IMAGED = (
+    "INSERT INTO segment (id, label, state, media, capacity, planned_bytes, payload_bytes, created_ns, image_size,"
+    " image_digest) VALUES (9, 'N', 'imaged', 'cd', 1, 1, 0, 1, 65536, zeroblob(32))"
+)
 DISC = (
     "INSERT INTO disc (id, uuid, segment, label, state, image_size, digest, created_ns, verified_ns)"
     " VALUES (9, 'u', 9, 'N', 'verified', 65536, zeroblob(32), 1, 1)"

@@ -34,11 +34,13 @@ def test_init_shows_the_true_defaults(archive):
     assert keys["cache"] == {"bytes": default.cache_bytes, "read_ahead": default.read_ahead}
     assert keys["burn"] == {
         "copies": default.copies,
+        "ecc": default.ecc,
         "staging": "stream" if default.streamed else "file",
         "program": default.program,
         "speed": default.speed,
         "defects": default.defects,
     }
+    assert keys["verify"] == {"renew_at": default.renew_at}
     assert keys["recall"] == {"deadline": default.deadline, "hold": default.hold}
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from odarchive.catalogue import discs
 from odarchive.cli import main
+from odarchive.correction import dvdisaster as ecc
 from odarchive.digest import content_digest
 from odarchive.errors import OdarchiveError
-from odarchive.repair import ecc
 from tests.odarchive.librarian.shop import Shop
 
 
@@ -108,18 +108,21 @@ def test_error_correction_is_judged_by_digest(tmp_path, monkeypatch):
     body = random.Random(2).randbytes(65_536)
     image.write_bytes(body)
     digest = content_digest(body)
-    Program(tmp_path / "good", monkeypatch, 'head -c 2048 /dev/zero >> "$2"')
-    assert ecc.augment(image, len(body), digest) == 65_536 + 2048
-    assert ecc.repair(image, len(body), digest)
+    disc, code = 786_432, 255 * 2048  # 384 sectors: layers of one sector
+    Program(tmp_path / "good", monkeypatch, f'head -c {code - len(body)} /dev/zero >> "$2"')
+    ecc.augment(image, len(body), digest, disc)
+    whole = content_digest(image.read_bytes())
+    assert ecc.repair(image, whole, disc)
     spoil(image, 100, 4)
-    assert not ecc.repair(image, len(body), digest)
+    assert not ecc.repair(image, whole, disc)
     Program(tmp_path / "nothing", monkeypatch, ":")
     image.write_bytes(body)
     with pytest.raises(OdarchiveError, match="no error correction"):
-        ecc.augment(image, len(body), digest)
-    Program(tmp_path / "bad", monkeypatch, 'printf x | dd of="$2" conv=notrunc; head -c 9 /dev/zero >> "$2"')
+        ecc.augment(image, len(body), digest, disc)
+    script = f'printf x | dd of="$2" conv=notrunc; head -c {code - len(body)} /dev/zero >> "$2"'
+    Program(tmp_path / "bad", monkeypatch, script)
     with pytest.raises(OdarchiveError, match="changed the image"):
-        ecc.augment(image, len(body), digest)
+        ecc.augment(image, len(body), digest, disc)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OdarchiveError, match="install it"):
-        ecc.augment(image, len(body), digest)
+        ecc.augment(image, len(body), digest, disc)
