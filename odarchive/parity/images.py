@@ -45,7 +45,7 @@ class ImageFile:
         """See ``work.Source``."""
         return os.pread(self.descriptor, size, self.offset + offset)
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """See ``work.Sink``."""
         view = memoryview(data)
         while view:

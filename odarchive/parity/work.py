@@ -32,7 +32,7 @@ class Source(Protocol):
 class Sink(Protocol):
     """Where bytes of a disc go."""
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at an offset."""
 
 
@@ -153,7 +153,7 @@ class _Rescue:
             found |= {disc: self._blocks(disc, stripe, count) for disc in others}
             self._solve(found, stripe, count)
         for disc, sink in self._sinks.items():
-            self._write(disc, sink, self._layout.at(disc, stripe), found[disc][0].tobytes())
+            self._write(disc, sink, self._layout.at(disc, stripe), found[disc][0].reshape(-1).view(np.uint8).data)
 
     def _blocks(self, disc: int, stripe: int, count: int) -> tuple[Blocks, NDArray[np.bool_]]:
         """A disc's blocks of some stripes, and which of them are right."""
@@ -162,7 +162,7 @@ class _Rescue:
         nothing = bytes(count * layout.block)
         stored = np.arange(at, at + count) >= layout.first(size)
         if not stored.any():
-            return as_blocks(nothing, layout.block), ~stored
+            return as_blocks(bytearray(nothing), layout.block), ~stored
         source = self._sources.get(disc)
         raw = None if source is None else _raw(layout, source, size, at, count)
         if raw is None and source is not None:  # single blocks may come where all together do not
@@ -170,7 +170,7 @@ class _Rescue:
             raw = b"".join(part or nothing[: layout.block] for part in parts)
         raw = raw or nothing
         good = (_sums(raw, layout.block) == self._checks[disc, at : at + count]) | ~stored
-        return as_blocks(bytearray(raw), layout.block), good
+        return as_blocks(bytearray(raw) if disc in self._sinks else raw, layout.block), good
 
     def _solve(self, found: dict[int, tuple[Blocks, NDArray[np.bool_]]], stripe: int, count: int) -> None:
         """Make what is wrong again, stripes with the same discs wrong together."""
@@ -183,7 +183,8 @@ class _Rescue:
             if len(lost) > self._layout.parity:
                 self._give_up(lost, stripe, numbers)
                 continue
-            there = {disc: blocks[numbers] for disc, (blocks, _) in found.items() if disc not in lost}
+            chosen = slice(None) if len(numbers) == count else numbers  # a slice copies nothing
+            there = {disc: blocks[chosen] for disc, (blocks, _) in found.items() if disc not in lost}
             made = self._code.decode(there, lost, (len(numbers), 8, self._layout.block // 64))
             for disc, blocks in made.items():
                 if disc in self._sinks:
@@ -198,7 +199,7 @@ class _Rescue:
                     end = self._sizes[disc] - (self._layout.length - self._layout.at(disc, stripe) - number - 1) * block
                     self.loss.add(disc, max(end - block, 0), end)
 
-    def _write(self, disc: int, sink: Sink, at: int, raw: bytes) -> None:
+    def _write(self, disc: int, sink: Sink, at: int, raw: memoryview) -> None:
         offset = self._sizes[disc] - (self._layout.length - at) * self._layout.block
         before = min(max(-offset, 0), len(raw))
         if before < len(raw):
@@ -225,7 +226,9 @@ def _raw(layout: Layout, source: Source, size: int, at: int, count: int) -> byte
         data = source.read(start, end - start)
     except OSError:
         return None
-    return None if len(data) < end - start else bytes(start - begin) + data
+    if len(data) < end - start:
+        return None
+    return bytes(start - begin) + data if start > begin else data
 
 
 def _sums(raw: bytes, block: int) -> NDArray[np.uint64]:
