@@ -88,7 +88,7 @@ def test_parity(folder):
         "# Parity over 8 + 2 images",
         "",
         f"`pytest tests/bench/parity`, images of {IMAGE >> 20} MiB, median of {ROUNDS}, load {os.getloadavg()[0]:.1f},",
-        f"Python {sys.version.split()[0]}, numpy {np.__version__}. The goal: {GOAL:.0f} MB of data a second on one core.",
+        f"Python {sys.version.split()[0]}, numpy {np.__version__}. Goal: {GOAL:.0f} MB of data per core and second.",
         "",
         "| what | MB of data per processor second |",
         "| --- | --- |",
