@@ -46,6 +46,8 @@ class RobotConfig:
     """What the robot's bins are for, from bin 1."""
     calibration: str = ""
     """The robot's calibration file; empty: its defaults."""
+    bin_holds: int = 0
+    """Discs that go into an output or reject bin, which the machine itself does not count; 0: any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,11 @@ DRIVERS: Mapping[str, Driver] = {
         "any machine with a Bareos or Bacula changer script", ("script", "device"), ("mailslots", "tray_by_host")
     ),
     "manual": Driver("a person at a terminal", (), ("slots", "port", "mailslots", "patience")),
-    "generic": Driver("a duplicator with the one-letter command set", ("port",), ("baud", "get_first")),
-    "ras13": Driver("a Rimage RAS-13 or DTP-4500", ("port",), ("baud", "bins")),
-    "odrobot": Driver("the MicroPython robot of this project's ancestor", ("port",), ("baud", "calibration")),
+    "generic": Driver("a duplicator with the one-letter command set", ("port",), ("baud", "get_first", "bin_holds")),
+    "ras13": Driver("a Rimage RAS-13 or DTP-4500", ("port",), ("baud", "bins", "bin_holds")),
+    "odrobot": Driver(
+        "the MicroPython robot of this project's ancestor", ("port",), ("baud", "calibration", "bin_holds")
+    ),
 }
 """The drivers by name; ``odarchive.drivers`` builds them."""
 
@@ -163,7 +167,7 @@ class Config:
 _ROBOT_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "driver": str,
     **dict.fromkeys(("port", "device", "calibration"), str),
-    **dict.fromkeys(("baud", "parking", "slots", "mailslots"), int),
+    **dict.fromkeys(("baud", "parking", "slots", "mailslots", "bin_holds"), int),
     **dict.fromkeys(("altres", "barcodes", "tray_by_host", "get_first"), bool),
     **dict.fromkeys(("program", "script", "bins"), list),
     "patience": (int, float),

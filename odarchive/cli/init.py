@@ -46,6 +46,7 @@ driver = {driver}
 # get_first = false            # generic: send G before A, which some machines need
 # bins = ["input", "output", "reject"]  # ras13: what its bins are for, from bin 1
 # calibration = ""             # odrobot: its calibration file
+# bin_holds = 0                # generic, ras13, odrobot: discs that go into an output or reject bin; 0: any number
 
 # One block for each drive of the robot, in the robot's order from drive 0.
 # kind: sr (a Linux optical drive, path = "/dev/sr0") or file (a simulated drive, path = its folder).

@@ -1,13 +1,16 @@
 """``odarchive robot``: the machine, through the librarian, its one owner: what it says, and moving discs by hand."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from odarchive.cli import errand, output
 from odarchive.cli.settings import Settings, common_options
+from odarchive.errors import NoLibrarian
 
 _SIGNS = {
     "": "·",
@@ -178,6 +181,29 @@ def move(settings: Settings, source: str, destination: str, wait: bool) -> None:
 def park(settings: Settings, wait: bool) -> None:
     """Empty the picker and all drives."""
     errand.do(settings, "park", wait=wait)
+
+
+@robot.command()
+@click.argument("bin_", metavar="BIN", type=click.Choice(("output", "reject")))
+@click.argument("place")
+@click.option("--number", type=click.IntRange(min=1), default=1, help="If it has several of them.")
+@common_options()
+@click.pass_obj
+def emptied(settings: Settings, bin_: str, place: str, number: int) -> None:
+    """Tell that you have emptied the output or reject BIN and that its discs are at PLACE now."""
+    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
+    from odarchive.catalogue import bins  # noqa: PLC0415
+    from odarchive.service.client import Client  # noqa: PLC0415  needs httpx
+
+    archive = open_archive(settings.root())
+    with archive.catalogue.write() as connection:
+        count = bins.emptied(connection, f"{bin_}-bin {number}", place, now_ns=time.time_ns())
+    with suppress(NoLibrarian), Client(archive.config.socket) as librarian:
+        librarian.wake()
+    if settings.json:
+        output.document({"discs": count, "place": place})
+    else:
+        output.line(f"{count} disc{'' if count == 1 else 's'} of the archive are at: {place}")
 
 
 @robot.command("import")

@@ -7,7 +7,7 @@ reject bin; a disc in a bin is outside, with its place recorded. Which disc came
 Not for slots (``bay``), nor for what to do when the wrong disc came (``burn``, ``recall``).
 """
 
-from odarchive.catalogue import discs
+from odarchive.catalogue import bins, discs
 from odarchive.errors import OperatorNeeded
 from odarchive.librarian.settle import Found, Kind
 from odarchive.librarian.stock import take_stock
@@ -50,7 +50,7 @@ async def put(room: Workroom, number: DriveId, found: Found, to: Element | None 
     """Put the disc of a drive into the bin it belongs to, or into ``to``, and record the place; returns the bin.
 
     Raises:
-        OperatorNeeded: the machine has no such bin.
+        OperatorNeeded: the machine has no such bin, or it holds as many discs as go in.
         RobotError: the machine failed; its place is not changed.
     """
     waste = found.kind in _WASTE or (found.disc is not None and found.disc.state is DiscState.SPOILED)
@@ -59,16 +59,28 @@ async def put(room: Workroom, number: DriveId, found: Found, to: Element | None 
     places = places or await _bins(room, ElementKind.OUTPUT_BIN)
     if not places:
         raise OperatorNeeded(f"drive {number} holds {found.describe()}, and the robot has no bin for it; take it out")
+    await _has_room(room, places[0])
     await room.jukebox.move(ports.drive(number), places[0])
     if found.disc is not None:
-        await room.write(discs.put_outside, found.disc.id, f"the robot's {places[0]}", now_ns=room.now_ns())
+        await room.write(discs.put_outside, found.disc.id, bins.inside(str(places[0])), now_ns=room.now_ns())
     return places[0]
+
+
+async def _has_room(room: Workroom, place: Element) -> None:
+    """Refuse a bin that is full by our own count: discs on top of it would slide onto the trays."""
+    most = room.config.robot.bin_holds
+    if most and await room.read(bins.held, str(place)) >= most:
+        name = place.kind.value.removesuffix("-bin")
+        raise OperatorNeeded(
+            f"the robot's {name} bin is full ({most} discs): empty it, then tell where its discs are: "
+            f'odarchive robot emptied {name} "shelf 1"'
+        )
 
 
 async def inside(room: Workroom, number: DriveId, found: Found) -> None:
     """Record that the disc lies in a drive now; no slot says so for it."""
     if found.disc is not None:
-        place = f"the robot's {ports.drive(number)}"
+        place = bins.inside(str(ports.drive(number)))
         await room.write(discs.put_outside, found.disc.id, place, now_ns=room.now_ns())
 
 

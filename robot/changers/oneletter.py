@@ -156,9 +156,8 @@ class OneLetterChanger:
             self._know(element, Fill.UNKNOWN)
 
     async def _do(self, letter: Letter) -> None:
-        """Give one order and weigh its answer."""
-        if letter in (Letter.GET, Letter.INSERT):
-            self._forget(PICKER)
+        """Give one order and weigh its answer. Every letter takes a disc on the way, and may keep it."""
+        self._forget(PICKER)
         try:
             answer = await self._exchange.order(encode(letter), MOVE_LIMIT, is_reply)
         except PositionUnknown as silence:

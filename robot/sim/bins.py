@@ -37,9 +37,11 @@ def stacked_world(directory: Path, *, drives: int, blanks: int, kind: DiscKind |
 class BinArm:
     """The picker."""
 
-    def __init__(self, world: World, timing: Timing) -> None:
+    def __init__(self, world: World, timing: Timing, bin_holds: int | None = None) -> None:
+        """``bin_holds``: discs that go into an output or reject bin, whose sensor then stops the picker."""
         self.world = world
         self.timing = timing
+        self._bin_holds = bin_holds
         self.fault: str | None = None
 
     @property
@@ -92,6 +94,8 @@ class BinArm:
         self._reach(place)
         if fault and fault.kind is FaultKind.JAM_HELD:
             fault.hit()
+            raise Refusal("PickFailed", held="1")
+        if self._bin_holds is not None and place in (OUTPUT, REJECT) and len(self.world.at(place)) >= self._bin_holds:
             raise Refusal("PickFailed", held="1")
         await trio.sleep(self.timing.place)
         self.world.shift(PICKER, place)

@@ -25,11 +25,14 @@ from robot.sim.world import World
 class PlainMachine(ABC):
     """The machine. Making one is switching it on."""
 
+    bin_holds: int | None = None
+    """Discs that go into an output or reject bin; None: any number."""
+
     def __init__(self, world: World, *, timing: Timing | None = None, faults: FaultPlan | None = None) -> None:
         self.world = world
         self.timing = timing or Timing()
         self.faults = faults or FaultPlan()
-        self.arm = BinArm(world, self.timing)
+        self.arm = BinArm(world, self.timing, self.bin_holds)
         self._line: ByteStream | None = None
         self._moving = trio.Lock()
         self._asleep = False
@@ -65,7 +68,7 @@ class PlainMachine(ABC):
 
     def reboot(self) -> None:
         """Forget what only working memory held."""
-        self.arm = BinArm(self.world, self.timing)
+        self.arm = BinArm(self.world, self.timing, self.bin_holds)
 
     async def _hear(self, command: bytes) -> None:
         fault = self.faults.of_line(self.word(command))

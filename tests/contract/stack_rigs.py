@@ -54,16 +54,20 @@ class StackKind:
     """A disc in the picker can be sent on."""
 
     def open(
-        self, directory: Path, faults: Iterable[Fault] = (), discs: int = DISCS
+        self, directory: Path, faults: Iterable[Fault] = (), discs: int = DISCS, bin_holds: int | None = None
     ) -> AbstractAsyncContextManager[StackRig]:
-        return _open(self, directory, faults, discs)
+        return _open(self, directory, faults, discs, bin_holds)
 
 
 @asynccontextmanager
-async def _open(kind: StackKind, directory: Path, faults: Iterable[Fault], discs: int) -> AsyncIterator[StackRig]:
+async def _open(
+    kind: StackKind, directory: Path, faults: Iterable[Fault], discs: int, bin_holds: int | None
+) -> AsyncIterator[StackRig]:
     world = stacked_world(directory, drives=1, blanks=discs)
     plan = FaultPlan(faults)
     machine = kind.machine(world, faults=plan)
+    machine.bin_holds = bin_holds
+    machine.reboot()
 
     async def look(_: DriveId) -> Fill:
         await trio.sleep(10)

@@ -207,6 +207,38 @@ async def test_an_empty_bin_is_told(autojump_clock, kind, tmp_path):
         assert piles(rig, 1) == {str(DRIVE): 1}
 
 
+@pytest.mark.parametrize("full", [OUTPUT, REJECT])
+async def test_a_full_bin_loses_no_disc_and_the_machine_goes_on_when_it_is_emptied(
+    autojump_clock, kind, tmp_path, full
+):
+    """Those that feel it; for the others the librarian counts."""
+    async with kind.open(tmp_path, bin_holds=2) as rig:
+        await ready(rig)
+        for _ in range(2):
+            await rig.changer.move(INPUT, DRIVE)
+            await rig.changer.move(DRIVE, full)
+        await rig.changer.move(INPUT, DRIVE)
+        if not kind.feels:
+            await rig.changer.move(DRIVE, full)
+            assert piles(rig)[str(full)] == 3
+            return
+        for _ in range(2):
+            with pytest.raises(ChangerError):
+                await rig.changer.move(DRIVE, full)
+            await ready(rig)
+            held = piles(rig)
+            assert held[str(full)] == 2
+            assert held[str(DRIVE)] + held[str(PICKER)] == 1
+            assert held[FLOOR] == 0
+        while rig.world.at(full):  # a person empties it
+            rig.world.lift(full, "shelf")
+        if rig.world.at(PICKER):
+            await rig.changer.move(PICKER, REJECT)
+        await rig.changer.move(INPUT, DRIVE)
+        await rig.changer.move(DRIVE, full)
+        assert piles(rig)[FLOOR] == 0
+
+
 async def test_a_picker_that_misses_leaves_the_disc(autojump_clock, kind, tmp_path):
     async with kind.open(tmp_path, [Fault(FaultKind.JAM_EMPTY, kind.take)]) as rig:
         await ready(rig)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import trio
 
-from odarchive.catalogue import discs, motions
+from odarchive.catalogue import bins, discs, motions
 from odarchive.model import DiscState, JobState
 from robot import ports
 from robot.changers.look import look_into
@@ -210,4 +210,29 @@ async def test_discs_are_moved_by_hand_from_bin_to_drive_and_out(autojump_clock,
         assert (await ended(errands.carry(INPUT, where)))[1].startswith("there is no next disc")
         assert len(shop.lying(OUTPUT)) == 1
         assert (await ended(errands.carry(REJECT, Element(ElementKind.OUTPUT_BIN, 7))))[0] == "failed"
+    assert shop.violations() == []
+
+
+async def test_a_bin_full_by_our_count_is_not_overfilled_and_the_night_goes_on_when_it_is_emptied(autojump_clock, shop):
+    shop.build(folders=5, files=2, size=4_000_000, blanks=range(1, 8))
+    settings = shop.root / "archive" / "archive.toml"
+    settings.write_text(settings.read_text() + "[robot]\nbin_holds = 2\n")
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        await trio.sleep(600)
+        assert len(shop.lying(OUTPUT)) == 2
+        whys = {job.why for job in shop.jobs() if job.state is JobState.WAITING}
+        assert len(whys) == 1
+        assert "output bin is full (2 discs)" in whys.pop()
+        while shop.world.at(OUTPUT):
+            shop.world.lift(OUTPUT, "shelf 1")
+        with shop.archive.catalogue.write() as connection:
+            assert bins.emptied(connection, str(OUTPUT), "shelf 1", now_ns=1) == 2
+        await librarian.look_again()
+        await shop.work(librarian)
+        await trio.sleep(600)
+        assert shop.tally() == {DiscState.VERIFIED: 5}
+        assert len(shop.lying(OUTPUT)) == 2
+        assert sorted(shop.places().values())[-2:] == ["the robot's output-bin 1", "the robot's output-bin 1"]
+        assert list(shop.places().values()).count("shelf 1") == 2
     assert shop.violations() == []
