@@ -179,6 +179,10 @@ class Librarian:
                     await self.room.write(machine.drive_well, int(bay.number))
             except RobotError as error:
                 await self._recover_bay(bay, error)
+            except OperatorNeeded as error:  # whoever waits was told by the work itself; here nobody did
+                bay.doing(f"waits for a person: {error}")
+                log.warning("drive %s: %s", bay.number, error)
+                await trio.sleep(self._patience)
             finally:
                 self._targets.pop(bay, None)
                 self._last_read[bay] = trio.current_time()

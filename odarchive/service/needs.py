@@ -10,7 +10,7 @@ from odarchive.librarian.scheduler import Librarian
 from odarchive.model import Job, JobState
 from robot.wire.errand import sentence
 
-OUT_OF_SERVICE = "out of service"
+_NEEDY = ("out of service", "waits for a person")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ def needs(librarian: Librarian, open_jobs: list[Job]) -> list[Need]:
     if asked is not None:
         found.append(Need(sentence(asked.errand), errand=asked.errand.number))
     found += [
-        Need(f"Drive {bay.number} is {bay.activity.step}")
+        Need(f"Drive {bay.number}: {bay.activity.step}")
         for bay in librarian.bays
-        if bay.activity.step.startswith(OUT_OF_SERVICE)
+        if bay.activity.step.startswith(_NEEDY)
     ]
     waiting: dict[str, list[Job]] = {}
     for job in open_jobs:

@@ -4,8 +4,9 @@ import pytest
 import trio
 
 from odarchive.catalogue import discs, jobs, machine, schema
-from odarchive.errors import NotFound
+from odarchive.errors import NotFound, OperatorNeeded
 from odarchive.model import JobState, SlotState
+from odarchive.service.needs import needs
 from robot.errors import NotReady
 from robot.ports import slot
 from robot.sim.world import person
@@ -175,3 +176,32 @@ async def test_a_reader_that_never_pauses_does_not_keep_out_the_others(autojump_
         nursery.start_soon(read_once)
     assert 30 < waited[0] < 200
     assert librarian.bays[1].activity.step.startswith("out of service: a test")
+
+
+async def test_work_that_needs_a_person_ends_no_librarian(autojump_clock, shop):
+    """A drive that cannot be emptied for the next disc: it waits, says so, and goes on when it can."""
+    shop.build()
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        tries = []
+
+        async def stuck(bay):
+            del bay
+            if len(tries) > 2:
+                return None
+
+            async def work():
+                tries.append(trio.current_time())
+                raise OperatorNeeded("no slot is empty; take one disc out")
+
+            return work
+
+        librarian._claim = stuck
+        librarian.wake()
+        await trio.sleep(10)
+        (need, *_) = needs(librarian, [])
+        assert "waits for a person: no slot is empty" in need.title
+        await trio.sleep(600)
+        assert 2 < len(tries) < 5
+        assert needs(librarian, []) == []
+    assert shop.violations() == []
