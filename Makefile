@@ -9,6 +9,7 @@
 #   make soak             the controller under fresh seeds, an hour of them (SOAK=SECONDS)
 #   make rig              in an emulator: images as Linux itself mounts them; a night with its sr, sg, ch, mtx, xorriso
 #                         (ten minutes or so; fails after RIG_SECONDS, 1200)
+#   make fuzz             hostile discs from a fuzzer, FUZZ=SECONDS of them
 #   make bench            measurements                  make lock    make requirements.lock anew
 #   make clean            remove what the targets made
 
@@ -18,7 +19,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SILENT:
 .DEFAULT_GOAL := install
-.PHONY: install demo test rig soak check bench lock clean
+.PHONY: install demo test rig fuzz soak check bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import stat
 import subprocess
@@ -147,6 +148,33 @@ def changed(image: Path, name: str, *, zeroed: int | None = None, padding: int =
     return copy
 
 
+def protected(image: Path, name: str) -> Path:
+    """A copy with dvdisaster's error correction (RS03) behind it: the image, unchanged, grows to the size of a CD."""
+    copy = image.with_name(name)
+    shutil.copy(image, copy)
+    command = ["dvdisaster", "-i", copy, "-mRS03", "-c"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    assert copy.stat().st_size > 700_000_000
+    with image.open("rb") as one, copy.open("rb") as other:
+        assert one.read() == other.read(image.stat().st_size)
+    return copy
+
+
+def sums(image: Path) -> dict[bytes, str]:
+    """SHA256SUMS of the image, by path."""
+    disc = Image(os.fsencode(image))
+    lines = disc.open("SHA256SUMS").read().splitlines()
+    disc.close()
+    found = {}
+    for line in lines:
+        escaped, line = line.startswith(b"\\"), line.removeprefix(b"\\")  # noqa: PLW2901
+        name = line[66:]
+        if escaped:
+            name = re.sub(rb"\\([\\nr])", lambda match: {b"n": b"\n", b"r": b"\r"}.get(match[1], b"\\"), name)
+        found[name] = line[:64].decode()
+    return found
+
+
 def test_a_hostile_tree_through_the_kernel(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("owners can be given to root only")
@@ -160,6 +188,7 @@ def test_a_hostile_tree_through_the_kernel(tmp_path):
         "17 sectors of padding": changed(image, "17.iso", padding=17),
         "xorriso's own padding of 177 sectors": changed(image, "177.iso", padding=177),
         "something long appended": changed(image, "appended.iso", tail=noise),
+        "error correction by dvdisaster": protected(image, "rs03.iso"),
         "sector 256 zeroed": changed(image, "256.iso", zeroed=256),
         "sector 256 zeroed and 177 of padding": changed(image, "both.iso", zeroed=256, padding=177),
         "first UDF sequence zeroed": changed(image, "32.iso", zeroed=32),
@@ -170,6 +199,10 @@ def test_a_hostile_tree_through_the_kernel(tmp_path):
             mount = shown[number, driver]
             assert mount.errors == [], (how, driver)
             assert differences(source, image, driver, mount.seen) == [], (how, driver)
+            listed = sums(image)
+            assert {name: mount.seen[name].sha256 for name in listed} == listed, (how, driver)
+            files = {name for name, seen in mount.seen.items() if stat.S_ISREG(seen.mode)}
+            assert files - listed.keys() == {b"SHA256SUMS", b"disc_info.json"}, (how, driver)
     first = shown[0, "udf"].seen
     assert {b"README.MD", b"restore.py", b"SHA256SUMS", b"catalogue.json", b"disc_info.json"} <= first.keys()
     assert first[b"DATA/src/case"].ino == first[b"DATA/src/hard"].ino != first[b"DATA/src/equal"].ino

@@ -1,0 +1,1 @@
+"""Hostile discs found by a coverage-guided fuzzer: `make fuzz`. Not part of `make test`."""
