@@ -5,6 +5,7 @@ comes must end in a refusal that has a name, within ten seconds and a gigabyte; 
 ``crash-...`` that the same program replays. Options are libFuzzer's.
 """
 
+import contextlib
 import gzip
 import json
 import struct
@@ -146,10 +147,8 @@ def one_input(data: bytes) -> None:
         return
     reader = READERS[data[0] % len(READERS)]
     refusals = REFUSALS if reader in (by_script, unseal) else (OdarchiveError,)
-    try:
+    with contextlib.suppress(refusals):
         reader(data[1:])
-    except refusals:
-        pass
 
 
 if __name__ == "__main__":
