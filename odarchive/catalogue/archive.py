@@ -108,7 +108,7 @@ def open_catalogue(path: Path) -> Catalogue:
         raise OdarchiveError(
             f"{path} was made by a newer odarchive (catalogue {revision}, this one knows {REVISION}); update odarchive"
         )
-    with catalogue.write() as connection:
+    with catalogue.rebuild() as connection:
         _migrate(connection)
     return catalogue
 

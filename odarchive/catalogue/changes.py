@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from odarchive.catalogue.contents import named_by, number_of
 from odarchive.catalogue.namespace import TOTALS, TOTALS_SECONDS, TOTALS_SHARE
 from odarchive.catalogue.shown import PROVEN
 from odarchive.errors import DamageFound, NoArchive
@@ -30,7 +31,8 @@ _REPLACED = (
 )
 _BY_SNAPSHOT = "SELECT parent, name FROM entry WHERE until = ?"
 _ON_SEGMENT = (
-    "(content IN (SELECT content FROM piece WHERE segment = :segment) OR (content IS NULL AND carrier = :segment))"
+    f"({named_by('(SELECT piece.content FROM piece WHERE segment = :segment)')}"
+    " OR (content IS NULL AND carrier = :segment))"
 )
 _NAMES = f"SELECT parent, name FROM entry WHERE {_ON_SEGMENT} AND {_REPLACED}"
 _FOLDERS = f"SELECT DISTINCT parent FROM entry WHERE {_ON_SEGMENT}"
@@ -124,9 +126,9 @@ class ChangeWatch:
         """The contents with these digests, as far as the catalogue knows them."""
         found = {}
         for digest in digests:
-            row = self._db.execute("SELECT id FROM content WHERE digest = ?", (digest,)).fetchone()
-            if row is not None:
-                found[digest] = int(row[0])
+            number = number_of(self._db, digest)
+            if number is not None:
+                found[digest] = number
         return found
 
     def attribute_names(self) -> frozenset[bytes]:
@@ -146,7 +148,7 @@ class ChangeWatch:
 
     def shown_inodes(self, contents: Iterable[int]) -> set[int]:
         """The inodes that the mount shows with these contents."""
-        statement = "SELECT ino FROM entry WHERE content = ? AND shown = 1"
+        statement = f"SELECT ino FROM entry WHERE {named_by('(?1)')} AND shown = 1"
         return {row[0] for content in contents for row in self._db.execute(statement, (content,))}
 
     def _above(self, folders: Iterable[int]) -> set[Name]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from odarchive.catalogue import sources, words
+from odarchive.catalogue import contents, sources, words
 from odarchive.catalogue.archive import open_catalogue
 from odarchive.catalogue.database import Catalogue, driver
 from odarchive.catalogue.entries import COMPLETE, INCOMPLETE
@@ -116,6 +116,7 @@ def _merge(connection: Connection, theirs: sqlite3.Connection, prefix: bytes | N
     identity = str(theirs.execute("SELECT value FROM archive WHERE key = 'uuid'").fetchone()[0])
     _refuse_twice(raw, theirs, identity)
     names = _sources(connection, theirs, shift, prefix, now_ns)
+    shift.ino = _one(raw, "SELECT value FROM counter WHERE name = 'ino'")  # new folders have taken some
     count = _snapshots(raw, theirs, shift)
     _contents(raw, theirs, shift)
     segments = _discs(raw, theirs, shift, identity)
@@ -181,8 +182,7 @@ def _snapshots(raw: sqlite3.Connection, theirs: sqlite3.Connection, shift: _Shif
 
 def _contents(raw: sqlite3.Connection, theirs: sqlite3.Connection, shift: _Shift) -> None:
     for number, digest, size in theirs.execute("SELECT id, digest, size FROM content"):
-        raw.execute("INSERT OR IGNORE INTO content (digest, size) VALUES (?, ?)", (digest, size))
-        shift.contents[number] = raw.execute("SELECT id FROM content WHERE digest = ?", (digest,)).fetchone()[0]
+        shift.contents[number], _ = contents.keep(raw, digest, size, number + shift.ino)
     raw.executemany("INSERT OR IGNORE INTO xattrs VALUES (?, ?)", theirs.execute("SELECT key, data FROM xattrs"))
     raw.executemany(
         "INSERT OR IGNORE INTO holes VALUES (?, ?)",

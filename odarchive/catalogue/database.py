@@ -15,9 +15,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
-from odarchive.errors import Locked, NoSpace
+from odarchive.errors import DamageFound, Locked, NoSpace
 
 BUSY_SECONDS = 30
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY")
+_CHECKPOINT = "wal_autocheckpoint=8000"
+"""Pages of the write-ahead log, 32 MB, before they are moved: those that every batch changes are moved less often."""
 _CACHE = "cache_size=-48000"
 """KiB of pages one connection may keep, taken as needed; with the default of 2,000 a large scan reads pages again."""
 
@@ -55,6 +58,32 @@ class Catalogue:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
                 connection.commit()
+        except (OperationalError, sqlite3.OperationalError) as error:
+            raise _translate(error, self.path) from error
+
+    @contextmanager
+    def rebuild(self) -> Iterator[Connection]:
+        """``write`` for migrations: tables may be replaced, references are looked at when all is done.
+
+        Raises:
+            Locked, NoSpace: as ``write``.
+            DamageFound: a row refers to one that is not there.
+        """
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # means nothing inside of a transaction
+                try:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    yield connection
+                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                    if broken is not None:
+                        raise DamageFound(
+                            f"{self.path}: a row of {broken[0]} refers to a row of {broken[2]} that is not there"
+                        )
+                    connection.commit()
+                finally:
+                    connection.rollback()
+                    connection.exec_driver_sql("PRAGMA foreign_keys = ON")
         except (OperationalError, sqlite3.OperationalError) as error:
             raise _translate(error, self.path) from error
 
@@ -97,7 +126,14 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", _CACHE):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            _CACHE,
+            _CHECKPOINT,
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine

@@ -12,7 +12,7 @@ Concurrency: one Recorder per scan, one thread. Reads see what was flushed; ever
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from stat import S_ISDIR
@@ -21,10 +21,12 @@ from typing import NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from odarchive.catalogue import words as search
+from odarchive.catalogue.contents import HAS_DIGEST, Filter, doubtful, number_of
 from odarchive.catalogue.database import Catalogue, driver
 from odarchive.digest import content_digest
 from odarchive.errors import OdarchiveError
 from odarchive.model import Ino, SnapshotId
+from odarchive.reading.plain import Plain
 
 INCOMPLETE = "(SELECT id FROM snapshot WHERE state <> 'complete')"
 """Snapshots whose rows do not count. A handful at most: one per source."""
@@ -38,6 +40,8 @@ CURRENT = f"({COMPLETE} AND (until IS NULL OR until IN {INCOMPLETE}))"
 BATCH = 10_000
 """Rows per transaction: about 0.1 s of holding the write lock."""
 INO_BLOCK = 4_096
+FILTER_PAYS = 1_000
+"""New digests in one batch from which on it pays to read all recorded ones into a filter."""
 XATTRS_KEY = 16
 """Bytes of the key of a set of extended attributes."""
 
@@ -80,11 +84,15 @@ _CHILDREN = f"SELECT {_COLUMNS} FROM entry WHERE {_MINE} ORDER BY name, since"
 _NAME = f"SELECT {_COLUMNS} FROM entry WHERE {_MINE} AND name = ? ORDER BY since"
 _PUT = (
     "INSERT OR REPLACE INTO entry (parent, name, since, ino, nlink, content, target, xattrs, mode, uid, gid, size,"
-    " mtime_ns, ctime_ns, src_dev, src_ino)"
-    " VALUES (?, ?, ?, ?, ?, coalesce(?, (SELECT id FROM content WHERE digest = ?)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " mtime_ns, ctime_ns, src_dev, src_ino) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# Without REPLACE, which costs as much again: nothing can be there.
+_ADD = (
+    "INSERT INTO entry (parent, name, since, ino, nlink, content, mode, uid, gid, size, mtime_ns, ctime_ns, src_dev,"
+    " src_ino) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _PLACE = itemgetter(0, 1)
-"""Directory and name of a row of ``_PUT``."""
+"""Directory and name of a row of ``_PUT``; directory and first number of rows in a row."""
 _CLOSE = "UPDATE entry SET until = ? WHERE parent = ? AND name = ? AND since = ?"
 _DROP = "DELETE FROM entry WHERE parent = ? AND name = ? AND since = ?"
 _REFRESH = "UPDATE entry SET ctime_ns = ?, src_dev = ?, src_ino = ? WHERE parent = ? AND name = ? AND since = ?"
@@ -107,7 +115,9 @@ class Recorder:
         self._catalogue = catalogue
         self._look = look
         self._batch = batch
-        self._contents: list[tuple[bytes, int]] = []
+        self._contents: list[tuple[bytes, int, int]] = []
+        self._filter: Filter | None = None
+        self._plain: list[tuple[int, int, Sequence[Plain]]] = []
         self._puts: list[tuple[object, ...]] = []
         self._closes: list[tuple[int | None, int, bytes, int]] = []
         self._drops: list[tuple[int, bytes, int]] = []
@@ -138,21 +148,21 @@ class Recorder:
 
     def content_id(self, digest: bytes) -> int | None:
         """The id of a recorded content; None also for one that waits in the present batch."""
-        row = self._look.execute("SELECT id FROM content WHERE digest = ?", (digest,)).fetchone()
-        return None if row is None else int(row[0])
+        return number_of(self._look, digest)
 
     # Recording.
 
-    def new_ino(self) -> Ino:
-        """A number never used before; blocks are taken from the catalogue as needed."""
-        if self._next_ino >= self._last_ino:
+    def new_ino(self, count: int = 1) -> Ino:
+        """The first of ``count`` numbers in a row never used before; blocks are taken from the catalogue as needed."""
+        if self._next_ino + count > self._last_ino:
+            block = max(INO_BLOCK, count)
             with self._catalogue.write() as connection:
                 raw = driver(connection)
-                raw.execute("UPDATE counter SET value = value + ? WHERE name = 'ino'", (INO_BLOCK,))
+                raw.execute("UPDATE counter SET value = value + ? WHERE name = 'ino'", (block,))
                 (self._last_ino,) = raw.execute("SELECT value FROM counter WHERE name = 'ino'").fetchone()
-            self._next_ino = self._last_ino - INO_BLOCK
-        self._next_ino += 1
-        return Ino(self._next_ino - 1)
+            self._next_ino = self._last_ino - block
+        self._next_ino += count
+        return Ino(self._next_ino - count)
 
     def put(self, parent: int, version: Version, digest: bytes | None, *, named: bool = False) -> None:
         """Record a pending version.
@@ -164,12 +174,18 @@ class Recorder:
             named: whether another version of this name has this ino, so that the name can be searched already.
         """
         if digest is not None:
-            self._contents.append((digest, version.size))
+            self._contents.append((digest, version.ino, version.size))
         if not named:
             several = version.nlink > 1 and not S_ISDIR(version.mode)
             words = self._aliases if several else self._words
             words.append((version.ino, version.name.decode("utf-8", "replace")))
         self._puts.append((parent, version.name, self.snapshot, *version[3:6], digest, *version[6:]))
+        self._count()
+
+    def add(self, parent: int, rows: Sequence[Plain]) -> None:
+        """Record files of a directory of which nothing is recorded yet; ascending by name; their numbers follow."""
+        self._plain.append((parent, self.new_ino(len(rows)), rows))
+        self._waiting += len(rows) - 1
         self._count()
 
     def close(self, parent: int, version: Version) -> None:
@@ -205,7 +221,7 @@ class Recorder:
 
     def keep_holes(self, digest: bytes, data: bytes) -> None:
         """Record the holes of a content that is in the catalogue or in this batch."""
-        self._holes.append((data, digest))
+        self._holes.append((digest, data))
 
     def _count(self) -> None:
         self._waiting += 1
@@ -223,7 +239,7 @@ class Recorder:
         self._waiting = 0
         for waiting in (self._contents, self._puts, self._closes, self._drops, self._refreshes, self._problems):
             waiting.clear()
-        for more in (self._words, self._aliases, self._sets, self._holes):
+        for more in (self._plain, self._words, self._aliases, self._sets, self._holes):
             more.clear()
 
     def break_off(self) -> None:
@@ -238,25 +254,61 @@ class Recorder:
                 driver(connection).execute("UPDATE snapshot SET state = 'aborted' WHERE id = ?", (self.snapshot,))
 
     def _write(self, raw: sqlite3.Connection) -> tuple[int, int]:
-        new = (0, 0)
-        if self._contents:
-            # The id of a new row is the greatest one plus one (SQLite, INTEGER PRIMARY KEY), and the lock is ours.
-            (before,) = raw.execute("SELECT coalesce(max(id), 0) FROM content").fetchone()
-            self._contents.sort()  # neighbours in the index one after the other
-            raw.executemany("INSERT OR IGNORE INTO content (digest, size) VALUES (?, ?)", self._contents)
-            counts = "SELECT count(*), coalesce(sum(size), 0) FROM content WHERE id > ?"
-            new = raw.execute(counts, (before,)).fetchone()
-            # Known ids spare the statement a search each.
-            ids = dict(raw.execute("SELECT digest, id FROM content WHERE id > ?", (before,)))
-            self._puts = [(*row[:5], ids.get(row[6], row[5]), *row[6:]) for row in self._puts]
-            raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (new[1], self.snapshot))
+        self._plain.sort(key=_PLACE)  # ascending rows fill pages, and their neighbours are in memory
+        numbers, *new = self._write_contents(raw)
         raw.executemany(_DROP, self._drops)
-        self._puts.sort(key=_PLACE)  # ascending rows fill pages, and their neighbours are in memory
-        raw.executemany(_PUT, self._puts)
+        snapshot = self.snapshot
+        raw.executemany(
+            _ADD,
+            [
+                (parent, row[0], snapshot, ino, numbers.get(row[9]), *row[1:9])
+                for parent, first, rows in self._plain
+                for ino, row in enumerate(rows, first)
+            ],
+        )
+        self._puts.sort(key=_PLACE)
+        raw.executemany(_PUT, [(*row[:5], row[5] or numbers.get(row[6]), *row[7:]) for row in self._puts])
         raw.executemany(_CLOSE, self._closes)
         raw.executemany(_REFRESH, self._refreshes)
         raw.executemany("INSERT INTO problem (snapshot, path, reason) VALUES (?, ?, ?)", self._problems)
         raw.executemany("INSERT OR IGNORE INTO xattrs VALUES (?, ?)", self._sets.items())
-        raw.executemany("INSERT OR IGNORE INTO holes SELECT id, ? FROM content WHERE digest = ?", self._holes)
+        raw.executemany(f"INSERT OR IGNORE INTO holes SELECT id, ?2 FROM content WHERE {HAS_DIGEST}", self._holes)
+        self._words += [
+            (ino, row[0].decode("utf-8", "replace"))
+            for _, first, rows in self._plain
+            for ino, row in enumerate(rows, first)
+        ]
         search.add(raw, self._words, self._aliases)
-        return new
+        return new[0], new[1]
+
+    def _write_contents(self, raw: sqlite3.Connection) -> tuple[Mapping[object, int], int, int]:
+        """Record the contents of the batch that are new.
+
+        Returns:
+            The number of every digest of the batch, how many contents are new, their bytes.
+        """
+        numbers: dict[object, int] = {}
+        sizes: dict[int, int] = {}
+        found = [(row[9], ino, row[4]) for _, first, rows in self._plain for ino, row in enumerate(rows, first)]
+        for digest, ino, size in [*found, *self._contents]:
+            if digest is not None and digest not in numbers:
+                numbers[digest] = ino
+                sizes[ino] = size
+        if not numbers:
+            return numbers, 0, 0
+        digests = [digest for digest in numbers if isinstance(digest, bytes)]
+        if self._filter is None and len(digests) >= FILTER_PAYS:
+            self._filter = Filter.of(raw)
+        if self._filter is not None:
+            fresh = self._filter.fresh
+            digests = [digest for digest in digests if not fresh(digest)]
+        for digest, number in doubtful(raw, digests):
+            del sizes[numbers[digest]]
+            numbers[digest] = number
+        raw.executemany(
+            "INSERT INTO content (id, digest, size) VALUES (?, ?, ?)",
+            [(number, digest, sizes[number]) for digest, number in numbers.items() if number in sizes],
+        )
+        size = sum(sizes.values())
+        raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (size, self.snapshot))
+        return numbers, len(sizes), size

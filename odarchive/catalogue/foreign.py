@@ -14,7 +14,7 @@ from stat import S_IFDIR, S_IFREG
 from sqlalchemy import Connection, insert, select
 
 from odarchive.ancestor import ForeignFile
-from odarchive.catalogue import schema, sources, words
+from odarchive.catalogue import contents, schema, sources, words
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import INO_BLOCK
 from odarchive.catalogue.sources import Seen
@@ -137,10 +137,8 @@ def _contents(connection: Connection, given: ForeignSet, discs: Mapping[str, int
         if known is not None:
             content = _better(connection, known, read)
         else:
-            before = raw.total_changes
-            raw.execute("INSERT OR IGNORE INTO content (digest, size) VALUES (?, ?)", (blake3, size))
-            new += raw.total_changes - before
-            (content,) = raw.execute("SELECT id FROM content WHERE digest = ?", (blake3,)).fetchone()
+            content, added = contents.keep(raw, blake3, size)
+            new += added
             row = (file.algorithm, file.digest, content, int(read is None))
             raw.execute("INSERT INTO content_alias (algorithm, digest, content, unread) VALUES (?, ?, ?, ?)", row)
         label = given.label if file.disc is None else f"{given.label}-{file.disc}"
@@ -155,9 +153,9 @@ def _better(connection: Connection, known: tuple[int, int, int], read: Read | No
     content, _, unread = known
     if read is not None and unread:
         raw = driver(connection)
-        twin = raw.execute("SELECT id FROM content WHERE digest = ?", (read.blake3,)).fetchone()
+        twin = contents.number_of(raw, read.blake3)
         if twin is not None:
-            return int(twin[0])
+            return twin
         raw.execute("UPDATE content SET digest = ? WHERE id = ?", (read.blake3, content))
         raw.execute("UPDATE content_alias SET unread = 0 WHERE content = ?", (content,))
     return content
@@ -171,7 +169,7 @@ class _Names:
         self._snapshot, self._given = snapshot, given
         self._next = self._last = 0
 
-    def write(self, parent: int, name: bytes, contents: Mapping[bytes, int]) -> None:
+    def write(self, parent: int, name: bytes, numbers: Mapping[bytes, int]) -> None:
         """All entries below the source's directory."""
         folders = {b"": self._put(parent, name, (S_IFDIR | 0o755, 2, 0, self._given.now_ns, None))}
         for file in sorted(self._given.files, key=lambda one: one.path):
@@ -180,7 +178,7 @@ class _Names:
             mtime = file.mtime_ns if file.mtime_ns is not None else self._given.times.get(file.path, 0)
             mtime = read.mtime_ns if read is not None and file.mtime_ns is None else mtime
             size = size_of(self._given, file)
-            state = (S_IFREG | 0o644, 1, size, mtime, contents.get(file.path))
+            state = (S_IFREG | 0o644, 1, size, mtime, numbers.get(file.path))
             self._put(self._folder(folders, above), last, state)
 
     def _folder(self, folders: dict[bytes, int], path: bytes) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from odarchive.catalogue.contents import HAS_DIGEST
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import CURRENT
 from odarchive.model import ROOT_INO
@@ -125,7 +126,7 @@ class Latecomers:
         if late.digest is None:
             return None
         row = self._raw.execute(
-            "SELECT id FROM content WHERE digest = ? AND size = ?", (late.digest, late.size)
+            f"SELECT id FROM content WHERE {HAS_DIGEST} AND size = ?2", (late.digest, late.size)
         ).fetchone()
         return -1 if row is None else row[0]
 

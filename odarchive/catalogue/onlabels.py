@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from odarchive.catalogue import schema
+from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.discs import Disc
 from odarchive.model import SegmentId
@@ -42,8 +43,8 @@ def _folders(raw: sqlite3.Connection, segment: SegmentId) -> tuple[tuple[bytes, 
     counts: dict[bytes, int] = {}
     paths: dict[int, tuple[bytes, ...]] = {}
     rows = raw.execute(
-        "SELECT parent, count(DISTINCT piece.content) FROM piece JOIN entry ON entry.content = piece.content "
-        "WHERE piece.segment = ? GROUP BY parent",
+        "SELECT parent, count(DISTINCT content) FROM entry"
+        f" WHERE {named_by('(SELECT piece.content FROM piece WHERE segment = ?1)')} GROUP BY parent",
         (segment,),
     )
     for parent, count in rows.fetchall():

@@ -203,7 +203,7 @@ def pieces(connection: Connection, number: SegmentId) -> list[Piece]:
 
 def names_on(connection: Connection, number: SegmentId) -> list[Name]:
     """Current names of the contents that have a piece on the segment, by directory and name."""
-    return list(_names(connection, _e.content.in_(select(_p.content).where(_p.segment == number))))
+    return list(_names(connection, _of(select(_p.content).where(_p.segment == number))))
 
 
 def carried_by(connection: Connection, number: SegmentId) -> list[Name]:
@@ -310,6 +310,12 @@ def _planned(row: Any) -> Planned:  # noqa: ANN401  a row of the query above
         row.created_ns,
         row.ecc_size,
     )
+
+
+def _of(contents: Any) -> ColumnElement[bool]:  # noqa: ANN401  a query or a subquery of one column
+    """Entries with these contents, in the way that has indexes (``contents.named_by``)."""
+    first = and_(_e.ino.in_(contents), _e.content == _e.ino)
+    return or_(first, and_(_e.content.in_(contents), _e.content != _e.ino))
 
 
 def _names(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[Name]:

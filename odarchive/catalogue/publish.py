@@ -9,6 +9,7 @@ import sqlite3
 
 from sqlalchemy import Connection
 
+from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import COMPLETE, CURRENT
 from odarchive.catalogue.shown import (
@@ -34,7 +35,8 @@ _OTHERS = (
     " WHERE other.parent = entry.parent AND other.name = entry.name AND other.since <> entry.since)"
 )
 _CARRIES = (
-    "(content IN (SELECT content FROM piece WHERE segment = :segment) OR (content IS NULL AND carrier = :segment))"
+    f"({named_by('(SELECT piece.content FROM piece WHERE segment = :segment)')}"
+    " OR (content IS NULL AND carrier = :segment))"
 )
 
 _Names = set[tuple[int, bytes]]
@@ -84,7 +86,7 @@ def _segment(raw: sqlite3.Connection, segment: SegmentId) -> tuple[int, _Names]:
     raw.execute("DELETE FROM temp.fresh")
     rows = raw.execute("SELECT DISTINCT content FROM piece WHERE segment = ?", (segment,)).fetchall()
     raw.executemany("INSERT INTO temp.fresh VALUES (?)", (row for row in rows if _available(raw, row[0])))
-    ready = "(content IN (SELECT id FROM temp.fresh) OR (content IS NULL AND carrier = :segment))"
+    ready = f"({named_by('(SELECT id FROM temp.fresh)')} OR (content IS NULL AND carrier = :segment))"
     simple = f"{ready} AND shown = 0 AND {CURRENT} AND NOT {_OTHERS}"
     parents = raw.execute(f"SELECT DISTINCT parent FROM entry WHERE {simple}", key).fetchall()
     changed = raw.execute(f"UPDATE entry SET shown = 1 WHERE {simple}", key).rowcount

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, LargeBinary, Table
 
-from odarchive.catalogue import schema, words
+from odarchive.catalogue import contents, schema, words
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.publish import publish
 from odarchive.chunks import CHUNK
@@ -193,14 +193,13 @@ def _put_segment(raw: sqlite3.Connection, seen: SeenDisc, pieces: Sequence[Piece
         " payload_bytes = ? WHERE id = ?",
         (seen.image_size, UNKNOWN_DIGEST, payload, seen.segment),
     )
+    for piece in pieces:
+        contents.keep(raw, piece.digest, piece.size)
     raw.executemany(
-        "INSERT OR IGNORE INTO content (digest, size) VALUES (?, ?)", ((piece.digest, piece.size) for piece in pieces)
-    )
-    raw.executemany(
-        "INSERT OR IGNORE INTO chunks (content, start, length, digests) SELECT id, ?, ?, ? FROM content"
-        " WHERE digest = ? AND size = ?",
+        "INSERT OR IGNORE INTO chunks (content, start, length, digests) SELECT id, ?2, ?3, ?4 FROM content"
+        f" WHERE {contents.HAS_DIGEST} AND size = ?5",
         (
-            (piece.start, piece.length, piece.chunks, piece.digest, piece.size)
+            (piece.digest, piece.start, piece.length, piece.chunks, piece.size)
             for piece in pieces
             if piece.chunks and (piece.start, piece.length) != (0, min(piece.size, CHUNK))
         ),
@@ -217,8 +216,8 @@ def _put_segment(raw: sqlite3.Connection, seen: SeenDisc, pieces: Sequence[Piece
     raw.execute("DELETE FROM piece WHERE segment = ?", (seen.segment,))
     raw.executemany(
         "INSERT INTO piece (content, segment, start, length, sector, stored_digest)"
-        " SELECT id, ?, ?, ?, ?, ? FROM content WHERE digest = ?",
-        ((seen.segment, p.start, p.length, p.sector, p.stored, p.digest) for p in pieces),
+        f" SELECT id, ?2, ?3, ?4, ?5, ?6 FROM content WHERE {contents.HAS_DIGEST}",
+        ((p.digest, seen.segment, p.start, p.length, p.sector, p.stored) for p in pieces),
     )
 
 
@@ -302,7 +301,10 @@ def _complete(raw: sqlite3.Connection) -> None:
     raw.execute(f"UPDATE entry SET until = NULL WHERE until IN {unfinished}")
     raw.execute(f"DELETE FROM snapshot WHERE id IN {unfinished}")
     raw.execute("UPDATE snapshot SET problems = 0")
-    raw.execute("UPDATE counter SET value = (SELECT coalesce(max(ino), 1) + 1 FROM entry) WHERE name = 'ino'")
+    raw.execute(
+        "UPDATE counter SET value = 1 + max((SELECT coalesce(max(ino), 1) FROM entry),"
+        " (SELECT coalesce(max(id), 1) FROM content)) WHERE name = 'ino'"
+    )
     raw.execute("UPDATE entry SET shown = 1 WHERE parent = 0")
     if "xattrs" in schema.metadata.tables:
         raw.execute(

@@ -35,6 +35,11 @@ _CONTENTS = (
         "a content has bytes and a digest of 32",
         "SELECT id AS content, size FROM content WHERE size <= 0 OR length(digest) <> 32",
     ),
+    Rule(
+        "content-once",
+        "a digest is of one content",
+        "SELECT min(id) AS content, count(*) AS times FROM content GROUP BY digest HAVING count(*) > 1",
+    ),
 )
 
 _ENTRIES = (
@@ -106,9 +111,9 @@ _ENTRIES = (
     ),
     Rule(
         "ino-counter",
-        "inode numbers in use lie below the next one",
-        "SELECT max(ino) AS ino FROM entry HAVING max(ino) >="
-        " coalesce((SELECT value FROM counter WHERE name = 'ino'), 0)",
+        "inode and content numbers in use lie below the next one",
+        "SELECT max(ino) AS ino FROM (SELECT max(ino) AS ino FROM entry UNION ALL SELECT max(id) FROM content)"
+        " HAVING max(ino) >= coalesce((SELECT value FROM counter WHERE name = 'ino'), 0)",
     ),
 )
 

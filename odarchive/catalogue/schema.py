@@ -73,9 +73,15 @@ problem = Table(
 content = Table(
     "content",
     metadata,
-    Column("id", BigId, primary_key=True),
-    Column("digest", LargeBinary, nullable=False, unique=True, comment="BLAKE3, 32 bytes, of all its bytes"),
+    Column(
+        "id",
+        BigId,
+        primary_key=True,
+        comment="from `counter.ino`, as inode numbers are: that of the inode that brought it, where there is one",
+    ),
+    Column("digest", LargeBinary, nullable=False, comment="BLAKE3, 32 bytes, of all its bytes; of one content only"),
     Column("size", BigInteger, nullable=False, comment="> 0: empty files have no content"),
+    Index("content_digest", text("substr(digest, 1, 6)")),
     comment="unique bytes",
 )
 
@@ -134,7 +140,7 @@ entry = Table(
     ),
     Column("xattrs", LargeBinary, comment="key in `xattrs`; NULL: it has no extended attributes, ACLs included"),
     Index("entry_ino", "ino"),
-    Index("entry_content", "content", sqlite_where=text("content IS NOT NULL")),
+    Index("entry_content", "content", sqlite_where=text("content <> ino")),
     Index("entry_carrier", "carrier", sqlite_where=text("content IS NULL")),
     sqlite_with_rowid=False,
     comment="names in trees, each valid for a range of snapshots of its source",

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import CURRENT
 from odarchive.catalogue.plans import Name
@@ -69,12 +70,12 @@ class Unplanned:
     def names(self) -> Iterator[FileName]:
         """Names of the contents to be placed, by directory and name."""
         everything = self._raw.execute("SELECT max(id) FROM content").fetchone()[0] or 0
-        tables = "entry AS e CROSS JOIN temp.todo AS t"
+        tables, condition = "entry AS e CROSS JOIN temp.todo AS t", "e.content = t.id"
         if self.contents * _SEVERAL < everything:
-            tables = "temp.todo AS t CROSS JOIN entry AS e"
+            tables, condition = "temp.todo AS t CROSS JOIN entry AS e", named_by("(t.id)", "e")
         rows = self._raw.execute(
             f"SELECT e.parent, e.name, e.ino, e.content, t.size FROM {tables}"
-            f" WHERE e.content = t.id AND {CURRENT} ORDER BY e.parent, e.name"
+            f" WHERE {condition} AND {CURRENT} ORDER BY e.parent, e.name"
         )
         yield from map(FileName._make, rows)
 
@@ -102,7 +103,8 @@ class Unplanned:
         names: dict[ContentId, list[Name]] = {}
         rows = self._raw.execute(
             f"SELECT {_NAME}, coalesce((SELECT finished_ns FROM snapshot WHERE id = since), 0)"
-            f" FROM temp.wanted AS w CROSS JOIN entry WHERE content = w.id AND {CURRENT} ORDER BY parent, name"
+            f" FROM temp.wanted AS w CROSS JOIN entry WHERE {named_by('(w.id)')} AND {CURRENT}"
+            " ORDER BY parent, name"
         )
         for name in map(Name._make, rows):
             names.setdefault(ContentId(name.content or 0), []).append(name)

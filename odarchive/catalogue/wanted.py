@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from odarchive.catalogue import discs, lookup
+from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import COMPLETE, CURRENT, INCOMPLETE
 from odarchive.catalogue.shown import covered
@@ -120,7 +121,7 @@ def names_of(connection: Connection, contents: Iterable[ContentId], limit: int =
 
 def _paths(raw: sqlite3.Connection, content: ContentId, limit: int) -> Iterator[bytes]:
     rows = raw.execute(
-        "SELECT parent, name FROM entry WHERE content = ? ORDER BY until IS NULL DESC, since DESC LIMIT ?",
+        f"SELECT parent, name FROM entry WHERE {named_by('(?1)')} ORDER BY until IS NULL DESC, since DESC LIMIT ?2",
         (content, limit),
     )
     for parent, name in rows.fetchall():

@@ -6,11 +6,13 @@ what rules leave out. Files are read in the order of their inode numbers, which 
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import NamedTuple
 
 from odarchive.reading.attributes import xattrs_of
+from odarchive.reading.plain import Plain, read_plain
 from odarchive.reading.rules import Rules
 from odarchive.reading.tree import Bytes, Tree, Unreadable, digest_of, look
 
@@ -36,42 +38,53 @@ class Reading(NamedTuple):
     """Why it cannot be archived now."""
 
 
-def read_names(
-    tree: Tree,
-    path: bytes,
-    names: Sequence[bytes],
-    rules: Rules,
-    means: tuple[Callable[[int], None], bool],
-) -> Iterator[Reading]:
-    """Read names of one directory.
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How names are read: what is left out, who is told of bytes read, whether files may be mapped (``digest_of``)."""
 
-    Args:
-        tree: the source.
-        path: the directory, relative to it.
-        names: which of its names.
-        rules: what is left out.
-        means: what is told of bytes read, and whether files may be mapped (see ``digest_of``).
+    rules: Rules
+    progress: Callable[[int], None]
+    mapped: bool
+    read_ns: int
+    """A time before reading, nanoseconds since the epoch."""
+
+
+def read_files(tree: Tree, path: bytes, names: Sequence[bytes], means: Means) -> Iterator[Plain | Reading]:
+    """Read names of one directory that are files by the directory's own word; they are opened without a look.
 
     Raises:
         OSError: the directory cannot be read.
     """
     folder = tree.enter(path)
-    own = b"/proc/self/fd/%d/" % folder
-    looked: list[tuple[int, bytes, os.stat_result]] = []
+    rest = []
     for name in names:
-        try:
-            stat = look(folder, name)
-        except FileNotFoundError:
+        plain = read_plain(folder, name, means.read_ns)
+        if plain is None:
+            rest.append(name)
+        else:
+            means.progress(plain[4])
+            yield plain
+    yield from read_names(tree, path, rest, means)
+
+
+def read_names(tree: Tree, path: bytes, names: Sequence[bytes], means: Means) -> Iterator[Plain | Reading]:
+    """Read names of one directory.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    folder = tree.enter(path)
+    for name, stat in _looked(folder, path, names, means.rules):
+        if isinstance(stat, str):
+            yield Reading(name, None, problem=stat)
             continue
-        except OSError as error:
-            yield Reading(name, None, problem=f"cannot be looked at: {error.strerror}")
+        plain = read_plain(folder, name, means.read_ns) if means.rules and S_ISREG(stat.st_mode) else None
+        if plain is not None:
+            means.progress(plain[4])
+            yield plain
             continue
-        if not rules.leave_out(path, name, stat):
-            looked.append((stat.st_ino, name, stat))
-    looked.sort(key=itemgetter(0))
-    for _, name, stat in looked:
         try:
-            yield _reading(folder, own, (name, stat), means)
+            yield _reading(folder, (name, stat), means)
         except FileNotFoundError:
             continue
         except Unreadable as error:
@@ -80,15 +93,33 @@ def read_names(
             yield Reading(name, stat_of(stat), problem=f"cannot be read: {error.strerror}")
 
 
-def _reading(
-    folder: int, own: bytes, this: tuple[bytes, os.stat_result], means: tuple[Callable[[int], None], bool]
-) -> Reading:
+def _looked(
+    folder: int, path: bytes, names: Sequence[bytes], rules: Rules
+) -> Iterator[tuple[bytes, os.stat_result | str]]:
+    """Names that are not left out, in the order of their inode numbers, with their stat or why there is none."""
+    looked: list[tuple[int, bytes, os.stat_result]] = []
+    for name in names:
+        try:
+            stat = look(folder, name)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            yield name, f"cannot be looked at: {error.strerror}"
+            continue
+        if not rules.leave_out(path, name, stat):
+            looked.append((stat.st_ino, name, stat))
+    looked.sort(key=itemgetter(0))
+    yield from ((name, stat) for _, name, stat in looked)
+
+
+def _reading(folder: int, this: tuple[bytes, os.stat_result], means: Means) -> Reading:
+    own = b"/proc/self/fd/%d/" % folder
     name, stat = this
     mode = stat.st_mode
     if S_ISREG(mode) and stat.st_nlink == 1:
         if stat.st_size == 0:
             return Reading(name, stat_of(stat), xattrs=xattrs_of(own + name))
-        found: Bytes = digest_of(folder, name, stat, means[0], mapped=means[1])
+        found: Bytes = digest_of(folder, name, stat, means.progress, mapped=means.mapped)
         return Reading(name, stat_of(found.stat), found.digest, None, found.xattrs, found.holes)
     if S_ISLNK(mode) and stat.st_nlink == 1:
         return Reading(name, stat_of(stat), target=os.readlink(name, dir_fd=folder))

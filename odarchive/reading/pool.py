@@ -7,24 +7,29 @@ Concurrency: one thread. ``take`` blocks until a process answers; no request is 
 reads, so the two sides never wait for each other.
 """
 
+import fcntl
 import os
 import select
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import IO, Self
 
-from odarchive.reading.folder import Reading, read_names
+from odarchive.reading.folder import Means, Reading, read_names
+from odarchive.reading.plain import Plain
 from odarchive.reading.rules import Rules
 from odarchive.reading.tree import Tree
-from odarchive.reading.worker import CHUNK, END, READ, ROWS, SPLIT, listed, receive, send
+from odarchive.reading.worker import CHUNK, END, READ, ROWS, SPLIT, Rows, Wanted, listed, receive, send
 
-REQUESTS = 24
-"""Requests one process may owe."""
-REQUEST_BYTES = 16_384
+REQUESTS = 400
+"""Requests one process may owe: enough to read while this process writes a batch into the database."""
+REQUEST_BYTES = 49_152
 """Their length together; a pipe holds 65,536."""
+ANSWER_BYTES = 1 << 20
+"""What a process may say while nobody listens, where the system allows it (``pipe-max-size``)."""
 DEATHS = 20
 """Processes that may die before the rest is read in this one."""
 
@@ -34,12 +39,18 @@ class _Request:
     number: int
     tag: int
     path: bytes
-    names: Sequence[bytes] | None
-    seen: set[bytes] = field(default_factory=set)
+    asked_ns: int
+    names: Wanted = None
+    heard: list[Rows] = field(default_factory=list)
 
     @property
     def length(self) -> int:
-        return 64 + len(self.path) + sum(len(name) + 8 for name in self.names or ())
+        return 64 + len(self.path) + sum(len(name) + 8 for names in self.names or () for name in names)
+
+    def rest(self, names: Sequence[bytes]) -> list[bytes]:
+        """Those of the names that were not answered."""
+        seen = {row[0] for rows in self.heard for part in rows for row in part}
+        return [name for name in names if name not in seen]
 
 
 @dataclass(slots=True)
@@ -56,6 +67,8 @@ class Answer:
     """A part of a directory. ``done``: the last one. ``error``: it could not be read (any further)."""
 
     tag: int
+    plain: Sequence[Plain]
+    """Ascending by name."""
     readings: Sequence[Reading]
     done: bool
     error: OSError | None = None
@@ -84,10 +97,10 @@ class Pool:
         """Whether another directory may be asked for now."""
         return not self._backlog and len(self._open) < REQUESTS * self._count
 
-    def submit(self, tag: int, path: bytes) -> None:
-        """Ask for a directory; ``tag`` comes back with its answers and is used once."""
+    def submit(self, tag: int, path: bytes, asked_ns: int) -> None:
+        """Ask for a directory; ``tag`` comes back with its answers and is used once. ``asked_ns``: since the epoch."""
         self._open[tag] = 0
-        self._ask(tag, path, None)
+        self._ask(_Request(0, tag, path, asked_ns))
         self._send()
 
     def take(self) -> Answer:
@@ -102,10 +115,11 @@ class Pool:
                 self._hear(process)
         return self._ready.popleft()
 
-    def _ask(self, tag: int, path: bytes, names: Sequence[bytes] | None) -> None:
+    def _ask(self, request: _Request) -> None:
         self._numbers += 1
-        self._open[tag] += 1
-        self._backlog.append(_Request(self._numbers, tag, path, names))
+        request.number = self._numbers
+        self._open[request.tag] += 1
+        self._backlog.append(request)
 
     def _send(self) -> None:
         """Hand out what waits, to who owes least."""
@@ -120,7 +134,7 @@ class Pool:
             process.owes[request.number] = self._backlog.popleft()
             process.length += request.length
             try:
-                send(process.requests, (request.number, request.path, request.names))
+                send(process.requests, (request.number, request.path, request.names, request.asked_ns))
             except BrokenPipeError:
                 self._bury(process)
 
@@ -136,6 +150,8 @@ class Pool:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("a child with pipes has no pipes")
+        with suppress(OSError):
+            fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, ANSWER_BYTES)
         process = _Process(child, child.stdin, child.stdout)
         self._processes.append(process)
         self._poll.register(process.answers, select.POLLIN)
@@ -155,36 +171,28 @@ class Pool:
             self._progress(payload)
             return
         request = process.owes[number]
-        if kind == ROWS:
-            readings = [Reading._make(row) for row in payload]
-            request.seen.update(reading.name for reading in readings)
-            self._ready.append(Answer(request.tag, readings, done=False))
-        elif kind == SPLIT:
-            self._divide(request, payload)
-        elif kind == END:
+        if kind == SPLIT:
+            for place, names in enumerate(payload):
+                for part in _parts(names):
+                    self._ask(
+                        _Request(0, request.tag, request.path, request.asked_ns, ((), part) if place else (part, ()))
+                    )
+        elif kind == ROWS:
+            request.heard.append(payload)
+            self._ready.append(_answer(request, payload))
+        else:
             del process.owes[number]
             process.length -= request.length
-            self._end(request, OSError(payload, os.strerror(payload)) if payload else None)
+            error = OSError(payload, os.strerror(payload)) if kind == END else None
+            self._end(request, error, ([], []) if error else payload)
 
-    def _divide(self, request: _Request, names: Sequence[bytes]) -> None:
-        part: list[bytes] = []
-        length = 0
-        for name in names:
-            part.append(name)
-            length += len(name) + 8
-            if len(part) >= CHUNK or length > REQUEST_BYTES // 2:
-                self._ask(request.tag, request.path, part)
-                part, length = [], 0
-        if part:
-            self._ask(request.tag, request.path, part)
-
-    def _end(self, request: _Request, error: OSError | None) -> None:
+    def _end(self, request: _Request, error: OSError | None, rows: Rows) -> None:
         self._open[request.tag] -= 1
         done = self._open[request.tag] == 0
         if done:
             del self._open[request.tag]
-        if done or error is not None:
-            self._ready.append(Answer(request.tag, (), done, error))
+        if done or error is not None or any(rows):
+            self._ready.append(replace(_answer(request, rows), done=done, error=error))
 
     def _bury(self, process: _Process) -> None:
         """What a dead process owes is read here, at once."""
@@ -200,18 +208,18 @@ class Pool:
         request = self._backlog.popleft()
         error = None
         try:
-            names = listed(self._tree, request.path, self._rules) if request.names is None else request.names
-            wanted = [name for name in names if name not in request.seen]
-            for readings in self._chunks(request.path, wanted):
-                self._ready.append(Answer(request.tag, readings, done=False))
+            given = request.names
+            names = listed(self._tree, request.path, self._rules) if given is None else [*given[0], *given[1]]
+            wanted = request.rest(names)
+            means = Means(self._rules, self._progress, mapped=False, read_ns=request.asked_ns)
+            for start in range(0, len(wanted), CHUNK):
+                found = list(read_names(self._tree, request.path, wanted[start : start + CHUNK], means))
+                plain = sorted(one for one in found if not isinstance(one, Reading))
+                readings = [one for one in found if isinstance(one, Reading)]
+                self._ready.append(Answer(request.tag, plain, readings, done=False))
         except OSError as trouble:
             error = trouble
-        self._end(request, error)
-
-    def _chunks(self, path: bytes, wanted: Sequence[bytes]) -> Iterator[list[Reading]]:
-        for start in range(0, len(wanted), CHUNK):
-            names = wanted[start : start + CHUNK]
-            yield list(read_names(self._tree, path, names, self._rules, (self._progress, False)))
+        self._end(request, error, ([], []))
 
     def __enter__(self) -> Self:
         return self
@@ -220,6 +228,24 @@ class Pool:
         for process in self._processes:
             process.child.kill()
             _close(process)
+
+
+def _answer(request: _Request, rows: Rows) -> Answer:
+    return Answer(request.tag, rows[0], [Reading._make(row) for row in rows[1]], done=False)
+
+
+def _parts(names: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Of a size that a process may be asked for at once."""
+    part: list[bytes] = []
+    length = 0
+    for name in names:
+        part.append(name)
+        length += len(name) + 8
+        if len(part) >= CHUNK or length > REQUEST_BYTES // 2:
+            yield part
+            part, length = [], 0
+    if part:
+        yield part
 
 
 def _close(process: _Process) -> None:

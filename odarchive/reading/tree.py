@@ -13,10 +13,9 @@ from typing import NamedTuple, Self
 
 from odarchive.digest import BLOCK, content_digest, mapped_digest, stream_digest
 from odarchive.reading.attributes import holes_of, xattrs_of
+from odarchive.reading.plain import FILE
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# O_NONBLOCK: opening a FIFO that took a file's place must not wait for a writer.
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 ATTEMPTS = 3
 """Readings of a file that changes under the reader before it is reported."""
 HELD = 200
@@ -94,6 +93,20 @@ def names(folder: int) -> list[bytes]:
     return sorted(map(os.fsencode, os.listdir(folder)))
 
 
+def told_apart(folder: int) -> tuple[list[bytes], list[bytes]]:
+    """The names in an open directory that are files by its own word, in the order of their inodes; and the others."""
+    files: list[tuple[int, bytes]] = []
+    others: list[bytes] = []
+    with os.scandir(b"/proc/self/fd/%d" % folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                files.append((entry.inode(), entry.name))
+            else:
+                others.append(entry.name)
+    files.sort()
+    return [name for _, name in files], others
+
+
 def look(folder: int, name: bytes) -> os.stat_result:
     """What a name is, symlinks not followed."""
     return os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -133,7 +146,7 @@ def digest_of(
 def _read(folder: int, name: bytes, size: int, progress: Callable[[int], None], *, mapped: bool) -> Bytes:
     """What is there, one byte beyond ``size`` at most, and the stat after reading."""
     try:
-        fd = os.open(name, _FILE, dir_fd=folder)
+        fd = os.open(name, FILE, dir_fd=folder)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -1,8 +1,8 @@
 """A process that reads directories for a scan: ``python -P -m odarchive.reading.worker``, told by ``pool`` what to do.
 
 Frames on stdin and stdout: length (4 bytes), then a marshalled tuple. First in: (path, device, inode, rules), then
-(number, folder, names or None). Out: (number, kind, payload) as the constants say. It ends with its input, and it may
-die at any moment: who started it reads again what it did not answer.
+(number, folder, names or None, time of asking). Out: (number, kind, payload) as the constants say. It ends with its
+input, and it may die at any moment: who started it reads again what it did not answer.
 """
 
 import marshal
@@ -11,26 +11,33 @@ import signal
 import struct
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import IO, Any
 
-from odarchive.reading.folder import Reading, read_names
+from odarchive.reading.folder import Means, Reading, read_files, read_names
+from odarchive.reading.plain import Plain
 from odarchive.reading.rules import CACHE_TAG, Rules
-from odarchive.reading.tree import Tree, names
+from odarchive.reading.tree import Tree, names, told_apart
 
 ROWS = 0
-"""A list of ``Reading`` values."""
+"""Two lists: ``Plain`` values and ``Reading`` values."""
 SPLIT = 1
-"""The directory has many names: the list of them, to be asked for in parts."""
+"""The directory has many names: two lists of them, files and others, to be asked for in parts."""
 END = 2
-"""The request is answered: errno if the directory cannot be read, else 0."""
+"""The directory cannot be read (any further): errno."""
 READ = 3
 """So many bytes more were read."""
+LAST = 4
+"""As ``ROWS``; the request is answered."""
 MANY = 2_048
 """Names of one directory from which on it is divided among processes."""
 CHUNK = 256
 """Readings in one frame."""
 TOLD = 1 << 26
 """Bytes between two words of progress."""
+Wanted = tuple[Sequence[bytes], Sequence[bytes]] | None
+"""Names of files and other names; None: all that there are."""
+Rows = tuple[list[Plain], list[tuple[Any, ...]]]
 _LENGTH = struct.Struct("<I")
 
 
@@ -71,23 +78,31 @@ class _Worker:
         self._tree, self._rules, self._out = tree, rules, out
         self._read = 0
 
-    def answer(self, number: int, path: bytes, wanted: Sequence[bytes] | None) -> None:
+    def answer(self, number: int, path: bytes, wanted: Wanted, read_ns: int) -> None:
         """Serve one request; a failure of the directory is an answer."""
+        means = Means(self._rules, self._progress, mapped=True, read_ns=read_ns)
         try:
-            if wanted is None:
-                wanted = listed(self._tree, path, self._rules)
-                if len(wanted) > MANY:
-                    send(self._out, (number, SPLIT, wanted))
-                    wanted = ()
-            found = read_names(self._tree, path, wanted, self._rules, (self._progress, True))
+            files, others = wanted or self._listed(path)
+            if wanted is None and len(files) + len(others) > MANY:
+                send(self._out, (number, SPLIT, (files, others)))
+                files, others = (), ()
+            found = chain(read_files(self._tree, path, files, means), read_names(self._tree, path, others, means))
+            rows: Rows = ([], [])
             for rows in _chunks(found):
+                if len(rows[0]) + len(rows[1]) < CHUNK:
+                    break
                 send(self._out, (number, ROWS, rows))
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
             send(self._out, (number, END, error.errno or 5))
         else:
-            send(self._out, (number, END, 0))
+            send(self._out, (number, LAST, rows))
+
+    def _listed(self, path: bytes) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        if self._rules:
+            return (), listed(self._tree, path, self._rules)
+        return told_apart(self._tree.enter(path))
 
     def _progress(self, count: int) -> None:
         self._read += count
@@ -106,15 +121,21 @@ def listed(tree: Tree, path: bytes, rules: Rules) -> list[bytes]:
     return [CACHE_TAG] if rules.is_cache(folder) else names(folder)
 
 
-def _chunks(found: Iterator[Reading]) -> Iterator[list[tuple[Any, ...]]]:
-    rows: list[tuple[Any, ...]] = []
+def _chunks(found: Iterator[Plain | Reading]) -> Iterator[Rows]:
+    """Parts of ``CHUNK`` names; the last one has fewer, perhaps none. Usual files come sorted by name."""
+    plain: list[Plain] = []
+    others: list[tuple[Any, ...]] = []
     for one in found:
-        rows.append(tuple(one))
-        if len(rows) >= CHUNK:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
+        if isinstance(one, Reading):
+            others.append(tuple(one))
+        else:
+            plain.append(one)
+        if len(plain) + len(others) >= CHUNK:
+            plain.sort()
+            yield plain, others
+            plain, others = [], []
+    plain.sort()
+    yield plain, others
 
 
 def main() -> None:

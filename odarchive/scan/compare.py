@@ -8,11 +8,6 @@ from odarchive.catalogue.entries import Version
 from odarchive.reading.folder import Stat
 
 _MAX = (1 << 63) - 1
-COARSE_NS = 2_000_000_000
-"""Steps of the coarsest clock among usual file systems (FAT); its times are whole seconds."""
-TICK_NS = 50_000_000
-"""More than the step of Linux's own file times (one scheduler tick, at most 10 ms)."""
-SECOND_NS = 1_000_000_000
 
 Facts = tuple[int, int, int, int, int, int, int, int]
 """mode, uid, gid, size, mtime, ctime, dev, ino."""
@@ -109,13 +104,6 @@ def unchanged(row: Version, now: tuple[int, ...]) -> bool:
         and (row.size, row.mtime_ns, row.ctime_ns) == (now[3], now[4], now[5])
         and row.src_ino == now[7]
     )
-
-
-def too_fresh(now: tuple[int, ...], read_ns: int) -> bool:
-    """Whether a file read at ``read_ns`` could change afterwards and keep its times (git: racily clean)."""
-    mtime, ctime = now[4], now[5]
-    step = COARSE_NS if mtime % SECOND_NS == 0 and ctime % SECOND_NS == 0 else TICK_NS
-    return max(mtime, ctime) > read_ns - step
 
 
 def same_bytes(row: Version | None, other: Version, *, fresh: bool) -> bool:

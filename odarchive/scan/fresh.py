@@ -4,14 +4,15 @@ Nothing is recorded of anything in them yet, so there is nothing to compare with
 inodes with several names go the long way (``leaves``), since one of them speaks for all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Protocol
 
 from odarchive.catalogue.entries import Recorder, Version
 from odarchive.reading.folder import Reading
+from odarchive.reading.plain import Plain, too_fresh
 from odarchive.reading.pool import Pool
-from odarchive.scan.compare import told, too_fresh
+from odarchive.scan.compare import told
 
 NOTHING = (None, None)
 
@@ -36,6 +37,9 @@ class Receiver(Protocol):
 
     def linked(self, place: Place, name: bytes) -> None:
         """A name of an inode with several, or one whose fate is not decided here."""
+
+    def added(self, rows: Sequence[Plain]) -> None:
+        """Usual files were recorded."""
 
     def recorded(self, version: Version, *, read: bool) -> None:
         """A file or symlink was recorded; ``read``: its bytes were."""
@@ -67,13 +71,17 @@ class Fresh:
     def ask(self, place: Place) -> None:
         """Have a directory read."""
         # The time of asking is earlier than that of reading, so a file is rather read again than believed too early.
-        self._asked[place.ino] = (place, self._clock())
-        self._pool.submit(place.ino, place.path)
+        now = self._clock()
+        self._asked[place.ino] = (place, now)
+        self._pool.submit(place.ino, place.path, now)
 
     def take(self) -> None:
         """Record the next part of any directory."""
         answer = self._pool.take()
         place, asked_ns = self._asked[answer.tag]
+        if answer.plain:
+            self._recorder.add(place.ino, answer.plain)
+            self._receiver.added(answer.plain)
         for reading in answer.readings:
             self._record(place, reading, asked_ns)
         if answer.error is not None:
@@ -96,7 +104,7 @@ class Fresh:
             return
         target = reading.target
         said = told(stat, stat[3] if target is None else len(target))
-        if reading.digest is not None and too_fresh(said, asked_ns):
+        if reading.digest is not None and too_fresh(said[4], said[5], asked_ns):
             said = (*said[:7], 0)
         version = Version._make((*self._head(reading, self._recorder.new_ino(), 1), *said))
         self._recorder.put(place.ino, version, reading.digest)

@@ -11,8 +11,9 @@ from stat import S_ISLNK
 from odarchive.catalogue.entries import Recorder, Version
 from odarchive.catalogue.hardlinks import LinkBook
 from odarchive.reading.attributes import xattrs_of
+from odarchive.reading.plain import too_fresh
 from odarchive.reading.tree import Unreadable, digest_of
-from odarchive.scan.compare import Rows, facts, same_bytes, too_fresh, unchanged
+from odarchive.scan.compare import Rows, facts, same_bytes, unchanged
 from odarchive.scan.report import Options
 
 
@@ -96,7 +97,7 @@ class Leaves:
         read_ns = self._options.clock()
         found = digest_of(folder, now.name, stat, self._progress)
         now = Version._make((*now[:8], *facts(found.stat, found.stat.st_size)))
-        if too_fresh(now[8:], read_ns):
+        if too_fresh(now.mtime_ns, now.ctime_ns, read_ns):
             now = now._replace(src_ino=0)
         if found.holes is not None:
             self._recorder.keep_holes(found.digest, found.holes)

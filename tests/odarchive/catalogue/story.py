@@ -56,11 +56,11 @@ class Story:
                 "SELECT id, size, (SELECT coalesce(sum(length), 0) FROM piece WHERE content = content.id) AS done"
                 " FROM content WHERE done < size"
             ).fetchall()
-            for content, size, done in unplaced:
+            for sector, (content, size, done) in enumerate(unplaced):
                 if self.rng.random() < 0.7:
                     length = size - done if self.rng.random() < 0.5 else 1
                     connection.exec_driver_sql(
-                        "INSERT INTO piece VALUES (?, ?, ?, ?, ?, NULL)", (content, number, done, length, content)
+                        "INSERT INTO piece VALUES (?, ?, ?, ?, ?, NULL)", (content, number, done, length, sector)
                     )
             connection.exec_driver_sql(
                 "UPDATE segment SET payload_bytes = (SELECT coalesce(sum(length), 0) FROM piece WHERE segment = ?)"

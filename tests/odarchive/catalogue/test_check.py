@@ -18,8 +18,9 @@ JOB = "INSERT INTO job (id, kind, state, segment, content, created_ns, updated_n
 MOTION = "INSERT INTO motion (id, source, destination, intended_ns, outcome, settled_ns) VALUES "
 
 BROKEN = {
-    "content": ["UPDATE content SET size = 0 WHERE id = 1"],
+    "content": ["UPDATE content SET size = 0"],
     "reference": ["UPDATE entry SET content = 77 WHERE name = X'66'"],
+    "content-once": ["INSERT INTO content (id, digest, size) SELECT 999, digest, size FROM content LIMIT 1"],
     "root": ["UPDATE entry SET shown = 0 WHERE parent = 0"],
     "entry-form": ["UPDATE entry SET target = X'00' WHERE name = X'66'"],
     "entry-size": ["UPDATE entry SET size = size + 1 WHERE name = X'66'"],
@@ -49,7 +50,7 @@ BROKEN = {
     "piece-place": ["UPDATE piece SET sector = 40"],
     "piece-overlap": ["UPDATE piece SET sector = 7"],
     "segment-payload": ["UPDATE segment SET payload_bytes = 1"],
-    "segment-image": ["UPDATE piece SET sector = NULL WHERE content = 1"],
+    "segment-image": ["UPDATE piece SET sector = NULL WHERE content = (SELECT min(content) FROM piece)"],
     "segment-archived": [IMAGED, "UPDATE segment SET state = 'archived' WHERE id = 9"],
     "disc-verified": ["UPDATE disc SET verified_ns = NULL"],
     "disc-digest": ["UPDATE disc SET digest = X'00'"],

@@ -12,7 +12,7 @@ import pytest
 from blake3 import blake3
 
 from odarchive.asked import Box
-from odarchive.catalogue import archive
+from odarchive.catalogue import archive, contents
 from odarchive.catalogue.database import Catalogue, driver
 
 pytestmark = [
@@ -54,8 +54,7 @@ class Site:
         digest = blake3(body).digest()
         with self.catalogue.write() as connection:
             raw = driver(connection)
-            raw.execute("INSERT OR IGNORE INTO content (digest, size) VALUES (?, ?)", (digest, len(body)))
-            (number,) = raw.execute("SELECT id FROM content WHERE digest = ?", (digest,)).fetchone()
+            number, _ = contents.keep(raw, digest, len(body))
             if since:
                 raw.execute("INSERT OR IGNORE INTO source (id, name, path, created_ns) VALUES (1, 's', '/s', 0)")
                 raw.execute(
