@@ -42,11 +42,9 @@ def summary(connection: Connection, disc: Disc) -> OnDisc:
 def _folders(raw: sqlite3.Connection, segment: SegmentId) -> tuple[tuple[bytes, int], ...]:
     counts: dict[bytes, int] = {}
     paths: dict[int, tuple[bytes, ...]] = {}
-    rows = raw.execute(
-        "SELECT parent, count(DISTINCT content) FROM entry"
-        f" WHERE {named_by('(SELECT piece.content FROM piece WHERE segment = ?1)')} GROUP BY parent",
-        (segment,),
-    )
+    named = named_by("(SELECT piece.content FROM piece WHERE segment = ?1)")
+    asked = f"SELECT parent, count(DISTINCT content) FROM entry WHERE {named} GROUP BY parent"  # noqa: S608  constants
+    rows = raw.execute(asked, (segment,))
     for parent, count in rows.fetchall():
         folder = b"/".join(_path(raw, parent, paths)[:DEEP])
         counts[folder] = counts.get(folder, 0) + count

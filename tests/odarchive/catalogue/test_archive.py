@@ -170,7 +170,9 @@ def statements(connection):
         "SELECT name, sql FROM sqlite_master WHERE sql NOT LIKE '%alembic%' AND name NOT LIKE 'name_words%'"
     )
     return {
-        name: sorted(filter(None, (re.sub(r"\s+", " ", clause).strip() for clause in re.split(r",|\n", sql))))
+        name: sorted(
+            filter(None, (re.sub(r"\s+", " ", clause.replace('"', "")).strip() for clause in re.split(r",|\n", sql)))
+        )
         for name, sql in rows
     }
 
