@@ -6,7 +6,7 @@ import stat
 import time
 
 from blake3 import blake3
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select
 
 from odarchive.catalogue import schema
 from odarchive.catalogue.database import Catalogue
@@ -83,10 +83,7 @@ def content_id(connection, digest, size):
     table = schema.content
     found = connection.execute(select(table.c.id).where(table.c.digest == digest)).scalar()
     if found is None:
-        taken = schema.counter.c
-        step = update(schema.counter).where(taken.name == "ino").values(value=taken.value + 1).returning(taken.value)
-        number = connection.execute(step).scalar_one() - 1
-        found = connection.execute(insert(table).values(id=number, digest=digest, size=size)).inserted_primary_key[0]
+        found = connection.execute(insert(table).values(digest=digest, size=size)).inserted_primary_key[0]
     return found
 
 
