@@ -75,11 +75,11 @@ def test_an_older_catalogue_is_led_here(tmp_path):
 
 
 def test_what_an_older_catalogue_holds_is_kept(tmp_path):
-    """Contents of 0008 have numbers of their own, which new inode numbers must not meet."""
+    """Contents of 0009 have numbers of their own, which new inode numbers must not meet."""
     path = tmp_path / "catalogue.db"
     old = Catalogue(path)
     with old.write() as connection:
-        command.upgrade(migrations.configuration(connection), "0008")
+        command.upgrade(migrations.configuration(connection), "0009")
         archive._begin(connection, FACTS)
         raw = driver(connection)
         raw.executemany("INSERT INTO content (digest, size) VALUES (?, 3)", [(bytes([n]) * 32,) for n in range(9)])
@@ -114,7 +114,7 @@ def test_broken_references_stop_a_migration(tmp_path):
     path = tmp_path / "catalogue.db"
     old = Catalogue(path)
     with old.write() as connection:
-        command.upgrade(migrations.configuration(connection), "0008")
+        command.upgrade(migrations.configuration(connection), "0009")
         archive._begin(connection, FACTS)
     old.close()
     with sqlite3.connect(path) as loose:
@@ -124,7 +124,7 @@ def test_broken_references_stop_a_migration(tmp_path):
     with pytest.raises(DamageFound, match="a row of piece refers to a row of"):
         archive.open_catalogue(path)
     with sqlite3.connect(path) as again:
-        assert again.execute("SELECT version_num FROM alembic_version").fetchall() == [("0008",)]
+        assert again.execute("SELECT version_num FROM alembic_version").fetchall() == [("0009",)]
     again.close()
     assert len(before) == path.stat().st_size
 
