@@ -64,4 +64,5 @@ def copies(settings: Settings, least: int | None, apart: int | None) -> None:
             f"on no disc and in no plan: {totals.unplanned_contents} contents, {output.size(totals.unplanned_bytes)}"
         )
     if not few and not totals.unplanned_contents:
-        output.note(f"everything has {least or archive.config.copies} verified copies")
+        said = "as many" if least is None else f"{least}"
+        output.note(f"everything has {said} verified copies{' as wanted' if least is None else ''}")

@@ -61,7 +61,7 @@ driver = {driver}
 # read_ahead = 256000000       # so much of a disc follows into the cache while nobody else waits
 
 [burn]
-# copies = 1                   # verified discs of every segment
+# copies = 1                   # verified discs of every segment, unless its plan says (plan --copies)
 {ecc}# ecc = "none"                 # error correction on each disc: "auto" (all that is free, 20 % at least), or "15%"
 # staging = "file"             # or "stream": images go straight into the burner, after their sources were read once
 # program = "xorriso"          # or "cdrecord" (wodim; CD and DVD) or "growisofs" (DVD and BD)

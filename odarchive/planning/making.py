@@ -130,7 +130,7 @@ class _Making:
             number = next(following)
             segments.append(self._segment(disc, number, recorded=not dry_run))
             if not dry_run:
-                self._record(segments[-1], disc.parts)
+                self._record(segments[-1], disc.parts())
         if not dry_run and waiting:
             publish(connection)
         return PlanResult(
@@ -145,8 +145,10 @@ class _Making:
         prefix = plans.facts(self.connection).get("label_prefix", "ARCHIVE")[:LABEL_PREFIX_SIZE]
         label = f"{prefix}_{number:04d}"
         size = self._exact(disc, number, label) if recorded else disc.bound
-        files = sum(self.tree.names[part.item] for part in disc.parts)
-        payload = sum(part.length for part in disc.parts)
+        files = payload = 0
+        for part in disc.listed():
+            files += self.tree.names[part.item]
+            payload += part.length
         ecc = self.wish.ecc
         whole = None if ecc is None else ecc.disc_size(size, disc.medium)
         return PlannedSegment(number if recorded else None, label, disc.medium, files, payload, size, whole)
@@ -155,7 +157,7 @@ class _Making:
         medium = disc.medium
         exact = Exact(self.connection, self.todo, self.tree, self.shapes.catalogue(medium))
         row = plans.Planned(number, label, SegmentState.PLANNED, medium.name, medium.capacity, 0, self.created_ns)
-        size = exact.size(row, disc.parts)
+        size = exact.size(row, disc.parts())
         if size > disc.bound or size > self.wish.usable(medium):
             raise AssertionError(f"the costs of {label} were no upper bound: {disc.bound} planned, {size} laid out")
         return size

@@ -1,7 +1,8 @@
 """Which items go on which disc of which kind: the planner's discs, and what becomes of the emptiest of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -10,7 +11,7 @@ from odarchive.catalogue import plans, seals
 from odarchive.errors import MediumTooSmall
 from odarchive.image import costs, ondisc
 from odarchive.media import Medium
-from odarchive.plan import Columns, Part, Shape, Stream
+from odarchive.plan import Columns, Part, Run, Shape, Stream
 from odarchive.planning.tree import Tree
 from odarchive.planning.wish import Wish
 from odarchive.seal.sizes import room
@@ -18,11 +19,15 @@ from odarchive.seal.sizes import room
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One disc to be: its kind, what is on it, an upper bound of the bytes of its image."""
+    """One disc to be: its kind, what gives what is on it, an upper bound of the bytes of its image."""
 
     medium: Medium
-    parts: Sequence[Part]
+    listed: Callable[[], Iterable[Part]]
     bound: int
+
+    def parts(self) -> list[Part]:
+        """What is on it; made anew each time, for a million of them are not kept."""
+        return list(self.listed())
 
 
 class Shapes:
@@ -75,7 +80,7 @@ def spread(tree: Tree, medium: Medium, wish: Wish, shapes: Shapes) -> tuple[list
     waiting = 0
     last = instead[-1]
     if last.bound < wish.least_fill * wish.usable(last.medium):
-        waiting = sum(part.length for part in last.parts)
+        waiting = sum(part.length for part in last.parts())
         instead = instead[:-1]
     at = emptiest if wish.first else len(discs)
     return [*discs[:at], *instead, *discs[at:]], waiting
@@ -84,7 +89,12 @@ def spread(tree: Tree, medium: Medium, wish: Wish, shapes: Shapes) -> tuple[list
 def _planned(columns: Columns, medium: Medium, shapes: Shapes, ends: Sequence[int] = ()) -> list[Spread]:
     stream = Stream(columns)
     found = plan.plan(stream, shapes.of(medium), ends)
-    return [Spread(medium, [part for run in disc.runs for part in stream.parts(run)], disc.bytes) for disc in found]
+    return [Spread(medium, partial(_listed, stream, disc.runs), disc.bytes) for disc in found]
+
+
+def _listed(stream: Stream, runs: Sequence[Run]) -> Iterator[Part]:
+    for run in runs:
+        yield from stream.parts(run)
 
 
 def _elsewhere(columns: Columns, rest: Spread, wish: Wish, shapes: Shapes) -> list[Spread]:
@@ -97,18 +107,20 @@ def _elsewhere(columns: Columns, rest: Spread, wish: Wish, shapes: Shapes) -> li
             return sum(wish.prices[disc.medium.name] for disc in discs)
         return sum(disc.medium.capacity for disc in discs)
 
+    parts = rest.parts() if wish.others else []
     for medium in wish.others:
         try:
-            discs = _planned(columns.only(rest.parts), medium, shapes)
+            discs = _planned(columns.only(parts), medium, shapes)
         except MediumTooSmall:
             continue
-        discs = [replace(disc, parts=[_again(rest.parts, part) for part in disc.parts]) for disc in discs]
+        discs = [replace(disc, listed=partial(_again, parts, disc.parts())) for disc in discs]
         discs.sort(key=lambda disc: -disc.bound)
         best = min(best, discs, key=cost)
     return best
 
 
-def _again(parts: Sequence[Part], part: Part) -> Part:
-    """A part of a part as a part of the item."""
-    of = parts[part.item]
-    return Part(of.item, of.start + part.start, part.length)
+def _again(parts: Sequence[Part], of: Sequence[Part]) -> Iterator[Part]:
+    """Parts of parts as parts of the items."""
+    for part in of:
+        whole = parts[part.item]
+        yield Part(whole.item, whole.start + part.start, part.length)

@@ -21,7 +21,9 @@ def fill(path: Path, name: str, count: int) -> None:
     connection = sqlite3.connect(path)
     root = connection.execute("SELECT ino FROM entry WHERE parent = 0").fetchone()[0]
     connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("INSERT INTO source (id, name, path, created_ns) VALUES (1, ?, '/nowhere', 0)", (name.encode(),))
+    connection.execute(
+        "INSERT INTO source (id, name, path, created_ns) VALUES (1, ?, ?, 0)", (name.encode(), b"/nowhere")
+    )
     connection.execute(
         "INSERT INTO snapshot (id, source, state, started_ns, finished_ns) VALUES (1, 1, 'complete', 1, 2)"
     )
