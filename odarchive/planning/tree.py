@@ -5,6 +5,7 @@ with the first file of their folder; where there is none, or where they are many
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from stat import S_ISDIR, S_ISREG
 
@@ -15,6 +16,7 @@ from odarchive.model import ROOT_INO
 from odarchive.plan import Columns, Part
 from odarchive.planning.order import Order
 
+_DENSE = 10
 _TOGETHER = 500
 """So many entries without content ride with one item."""
 
@@ -113,8 +115,8 @@ class Tree:
         """Before which item each class of importance ends."""
         self._folders: dict[int, int] = {}
         self._ino = array("q")
-        self._item = array("i", [-1]) * (unplanned.highest + 1)
-        """First item of each content."""
+        self._item = _nowhere(unplanned)
+        """First item of each content; -1: it has none yet."""
         self._several: list[tuple[int, int]] = []
         placed = unplanned.placed()
         files = _Files(self._directories, unplanned.names(), self.order)
@@ -209,6 +211,15 @@ class Tree:
         for below in reversed(chain):
             number = self._folders[below] = self.columns.add_folder(number, self._directories.cost[below])
         return number
+
+
+def _nowhere(unplanned: Unplanned) -> "array[int] | defaultdict[int, int]":
+    """-1 for every number of a content: an array, unless the numbers are far apart (a rebuilt catalogue's may be)."""
+    if unplanned.highest > _DENSE * unplanned.contents + 1_000_000:
+        return defaultdict(lambda: -1)
+    found = array("i", [-1])
+    found *= unplanned.highest + 1
+    return found
 
 
 def gaps(size: int, placed: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -210,3 +210,16 @@ def test_a_closed_name_does_not_come_back_with_a_plan_made_anew(catalogue, sourc
     more(catalogue, tmp_path, "more", 100_000)
     result = make_plan(catalogue, MEDIUM)
     assert sum(one.payload_bytes for one in result.segments) == 6 * 100_000 + 100_000
+
+
+def test_numbers_of_contents_may_be_far_apart(catalogue, source):
+    fill(source)
+    os.link(source / "d0" / "f0", source / "d1" / "linked")
+    plant(catalogue, source)
+    with catalogue.look() as raw:
+        raw.execute("PRAGMA foreign_keys = OFF")
+        raw.execute("UPDATE content SET id = id << 40")
+        raw.execute("UPDATE entry SET content = content << 40")
+        raw.execute("PRAGMA foreign_keys = ON")
+    assert make_plan(catalogue, MEDIUM).new_bytes == 1_200_000
+    assert pieces_cover_everything(catalogue)
