@@ -93,6 +93,8 @@ def make_plan(
 
 def _has_room(segment: plans.Planned, medium: Medium, wish: Wish) -> bool:
     """Whether a plan is for a disc of a kind that is wished for, and leaves room on it."""
+    if (segment.ecc_size is None) != (wish.ecc is None):
+        return False
     for one in (medium, *wish.others):
         if (segment.media, segment.capacity) == (one.name, one.capacity):
             return segment.planned_bytes < _TOP_UP * wish.usable(one)

@@ -68,9 +68,13 @@ def test_what_is_built_or_queued_or_asked_for_otherwise_is_not_planned_anew(cata
     assert [one.id for one in make_plan(catalogue, MEDIUM).segments] == [3]
     more(catalogue, tmp_path, "d", 50_000)
     assert [one.id for one in make_plan(catalogue, parse_medium("3MB")).segments] == [4]
-    begin(catalogue)
+    with catalogue.write() as connection:
+        connection.execute(update(schema.segment).values(ecc_size=2_000_000))
     more(catalogue, tmp_path, "e", 50_000)
     assert [one.id for one in make_plan(catalogue, MEDIUM).segments] == [5]
+    begin(catalogue)
+    more(catalogue, tmp_path, "f", 50_000)
+    assert [one.id for one in make_plan(catalogue, MEDIUM).segments] == [6]
     assert pieces_cover_everything(catalogue)
 
 
