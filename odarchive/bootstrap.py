@@ -16,9 +16,10 @@ from pathlib import Path
 import trio
 
 from odarchive import config as configuration
-from odarchive.cache import Cache
-from odarchive.catalogue import archive
+from odarchive.cache import Cache, Keeping
+from odarchive.catalogue import archive, grids
 from odarchive.catalogue.database import Catalogue
+from odarchive.chunks import Grid
 from odarchive.config import Config
 from odarchive.drivers import address, open_changer, open_drives
 from odarchive.errors import Locked, MountFailed, NoSpace, OdarchiveError, RobotTrouble
@@ -150,6 +151,22 @@ async def _tell_systemd(librarian: object) -> None:
         await trio.sleep(period)
 
 
+def open_cache(config: Config, catalogue: Catalogue) -> Cache:
+    """The cache of an archive, for its one writer.
+
+    Raises:
+        OSError: its folder cannot be made or read.
+    """
+
+    def grid_of(digest: bytes) -> Grid | None:
+        with catalogue.read() as connection:
+            return grids.by_digest(connection, digest)
+
+    return Cache(
+        config.cache, Keeping(config.cache_bytes, config.keep_free, config.keep_small, config.keep_head), grid_of
+    )
+
+
 @asynccontextmanager
 async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workroom]:
     """The librarian's collaborators, with the line to the robot open.
@@ -167,7 +184,7 @@ async def workroom(config: Config, catalogue: Catalogue) -> AsyncIterator[Workro
     drives = open_drives(config)
     try:
         config.staging.mkdir(parents=True, exist_ok=True)
-        cache = Cache(config.cache, config.cache_bytes)
+        cache = open_cache(config, catalogue)
     except OSError as error:
         raise NoSpace(f"staging or cache cannot be made: {error}") from error
     locks = config.root / "run"

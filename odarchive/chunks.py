@@ -144,6 +144,10 @@ class Grid:
         place = bisect_right(self._starts, offset) - 1
         return self._numbers[place] + (offset - self._starts[place]) // CHUNK
 
+    def ends(self) -> Iterator[int]:
+        """The numbers of the last chunk of each part: the only ones that may be shorter."""
+        return (number - 1 for number in self._numbers[1:])
+
     def over(self, offset: int, length: int) -> range:
         """The numbers of the chunks that a range of bytes touches; bytes beyond the end are none."""
         end = min(offset + length, self.size)

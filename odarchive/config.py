@@ -128,6 +128,12 @@ class Config:
     cache: Path = Path("cache")
     socket: Path = Path("librarian.sock")
     cache_bytes: int = 20_000_000_000
+    keep_free: int = 500_000_000
+    """How much of the cache's disk is left for others; never more than a twentieth of the disk."""
+    keep_small: int = 0
+    """Contents of at most this size stay in the cache while anything else can go."""
+    keep_head: int = 0
+    """This much of the beginning of large files stays in the cache when they go."""
     copies: int = 1
     ecc: str = "none"
     """Error correction behind each image that is planned: ``none``, ``auto`` or a percentage."""
@@ -175,7 +181,7 @@ _ROBOT_KEYS: Mapping[str, type | tuple[type, ...]] = {
 _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "robot": _ROBOT_KEYS,
     "paths": {"staging": str, "cache": str, "socket": str},
-    "cache": {"bytes": int, "read_ahead": int},
+    "cache": dict.fromkeys(("bytes", "read_ahead", "keep_free", "keep_small", "keep_head"), int),
     "burn": {"copies": int, "ecc": str, "staging": str, "program": str, "speed": int, "defects": bool},
     "recall": {"deadline": (int, float), "hold": (int, float)},
     "mount": {"refuse": list, "trust": list, "users": list, "rate": int},

@@ -240,6 +240,11 @@ class Drive(Protocol):
         """The address a burning program takes, such as ``/dev/sr0`` or ``stdio:PATH``."""
         ...
 
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes ``read`` has given since this object was made."""
+        ...
+
     async def tray(self) -> Tray:
         """Where the tray is, asked of the drive."""
         ...

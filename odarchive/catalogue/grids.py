@@ -6,7 +6,7 @@ Not on discs in the catalogue of the set, where they would take more room than t
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from odarchive.catalogue import schema
@@ -34,3 +34,15 @@ def grid(connection: Connection, content: ContentId, size: int) -> Grid | None:
     c = schema.chunks.c
     rows = connection.execute(select(c.start, c.length, c.digests).where(c.content == content))
     return Grid.of(size, [Part(*row) for row in rows])
+
+
+def forget(connection: Connection, content: ContentId) -> None:
+    """Chunk digests that did not agree with the content's own: they came from a disc that told wrong ones."""
+    connection.execute(delete(schema.chunks).where(schema.chunks.c.content == content))
+
+
+def by_digest(connection: Connection, digest: bytes) -> Grid | None:
+    """The chunks of the content with a digest."""
+    c = schema.content.c
+    row = connection.execute(select(c.id, c.size).where(c.digest == digest)).one_or_none()
+    return None if row is None else grid(connection, ContentId(row[0]), row[1])

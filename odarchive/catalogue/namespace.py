@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from odarchive.chunks import CHUNK, Grid, Part
 from odarchive.errors import NoArchive
 from odarchive.model import Content, ContentId
 from odfs.ports import ROOT, Attributes, Inode, Totals
@@ -123,6 +124,13 @@ class CatalogueNamespace:
         """The content of a number, as ``Attributes.content`` tells it."""
         row = self._db.execute("SELECT digest, size FROM content WHERE id = ?", (number,)).fetchone()
         return None if row is None else Content(number, row[0], row[1])
+
+    def grid(self, content: Content) -> Grid | None:
+        """The chunks of a content; None if it is believed as a whole only."""
+        if content.size <= CHUNK:
+            return None
+        rows = self._db.execute("SELECT start, length, digests FROM chunks WHERE content = ?", (content.id,))
+        return Grid.of(content.size, map(Part._make, rows.fetchall()))
 
     def content_of(self, ino: Inode) -> Content | None:
         """The content of a regular file; None for empty files, other types, and inodes that are not there."""

@@ -104,6 +104,8 @@ def status(settings: Settings) -> None:
         f"{report['files']} contents, {output.size(report['bytes'])} of {output.size(report['quota'])}; "
         f"{report['pinned']} pinned; {output.size(report['free'])} free on the disk of {report['directory']}"
     )
+    if report["parts"]:
+        output.line(f"{report['parts']} of them are there in part, with {output.size(report['part_bytes'])}")
 
 
 @cache.command()
@@ -126,20 +128,27 @@ def unpin(settings: Settings, paths: Sequence[bytes]) -> None:
 
 @cache.command()
 @_PATHS
+@click.option("--keep-head", metavar="SIZE", default="0", help="Keep so much of the beginning of each, such as 256K.")
 @common_options()
 @click.pass_obj
-def evict(settings: Settings, paths: Sequence[bytes]) -> None:
-    """Throw the files at and below PATHS out of the cache now, except pinned ones. They stay on their discs."""
-    _order(settings, "evict", paths)
+def evict(settings: Settings, paths: Sequence[bytes], keep_head: str) -> None:
+    """Throw the files at and below PATHS out of the cache now, except pinned ones. They stay on their discs.
+
+    Heads are kept in whole MiB, of files on discs whose contents can be checked in parts. `[cache] keep_head` in
+    archive.toml keeps them also when the cache makes room by itself, `keep_small` keeps small files.
+    """
+    from odarchive.media import parse_size  # noqa: PLC0415
+
+    _order(settings, "evict", paths, parse_size(keep_head))
 
 
-def _order(settings: Settings, what: str, paths: Sequence[bytes]) -> None:
+def _order(settings: Settings, what: str, paths: Sequence[bytes], head: int = 0) -> None:
     archive = open_archive(settings.root())
     contents = {placed.content: placed for path in paths for placed in _below(archive, path)}
     done = 0
     with _librarian(archive) as librarian:
         for content in contents:
-            done += bool(librarian.order_cache(what, content)["changed"])
+            done += bool(librarian.order_cache(what, content, head)["changed"])
     if settings.json:
         output.document({"contents": len(contents), "changed": done})
     else:

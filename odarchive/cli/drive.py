@@ -42,7 +42,8 @@ def list_(settings: Settings) -> None:
         home = "" if bay["slot"] is None else f" of slot {bay['slot']}"
         doing = f"; {bay['doing']}{_pace(bay)}" if bay["doing"] else ""
         output.line(
-            f"drive {bay['drive']}: {bay['holds']}{home}{doing}; {bay['burns']} burns, {bay['spoiled']} spoiled"
+            f"drive {bay['drive']}: {bay['holds']}{home}{doing}; {bay['burns']} burns, {bay['spoiled']} spoiled; "
+            f"{output.size(bay['bytes_read'])} read since the librarian began"
         )
         if bay["out_of_service"]:
             output.line(

@@ -59,6 +59,9 @@ driver = {driver}
 [cache]
 # bytes = 20000000000          # the cache keeps at most so much
 # read_ahead = 256000000       # so much of a disc follows into the cache while nobody else waits
+# keep_free = 500000000        # so much of its disk stays free (at most a twentieth of it)
+# keep_small = 0               # contents up to this size stay while anything else can go
+# keep_head = 0                # so much of the beginning of large files stays when they go
 
 [burn]
 # copies = 1                   # verified discs of every segment, unless its plan says (plan --copies)

@@ -72,7 +72,8 @@ class Awaited:
         for want in wants:
             want.why = why
             now_ns = self._room.now_ns()
-            await self._room.write(jobs.set_state, want.job, JobState.WAITING, now_ns=now_ns, why=why)
+            if want.job is not None:
+                await self._room.write(jobs.set_state, want.job, JobState.WAITING, now_ns=now_ns, why=why)
             want.changed()
         if segment not in self._told:
             self._told.add(segment)

@@ -39,7 +39,7 @@ class Fetcher:
         room: Workroom,
         demand: Demand,
         stuck: Callable[[int], str],
-        fail: Callable[[Want, str], Awaitable[None]],
+        fail: Callable[[Want, SegmentId, str], Awaitable[None]],
     ) -> None:
         """Begin.
 
@@ -47,7 +47,7 @@ class Fetcher:
             room: the collaborators.
             demand: what is asked for.
             stuck: the drive out of service that holds the disc of a slot, in words; empty if there is none.
-            fail: ends a want badly.
+            fail: tells a want that no disc of a segment can be had.
         """
         self._room = room
         self._demand = demand
@@ -86,7 +86,7 @@ class Fetcher:
     async def _from_slot(self, bay: Bay, segment: SegmentId, disc: Disc) -> str | None:
         """Why a disc cannot be had; None: it is in the bay."""
         room = self._room
-        if not any(disc.id not in want.bad for want in self._demand.on(segment)):
+        if not any(want.useful(disc.id, segment) for want in self._demand.on(segment)):
             return f"disc {disc.label} cannot be read there"
         if disc.slot is None:
             return f"disc {disc.label} is not in a slot of the robot"
@@ -135,7 +135,7 @@ class Fetcher:
 
     async def _from_bin(self, bay: Bay, segment: SegmentId, copies: Sequence[Disc]) -> Disc | None:
         """Take discs from the input bin until a wanted one comes; a person is asked for it when none does."""
-        usable = [disc for disc in copies if any(disc.id not in want.bad for want in self._demand.on(segment))]
+        usable = [disc for disc in copies if any(w.useful(disc.id, segment) for w in self._demand.on(segment))]
         if not usable:
             await self._give_up(segment, f"segment {segment} has no disc that can be read")
             return None
@@ -169,9 +169,9 @@ class Fetcher:
         disc = found.disc
         if disc is None or disc.state not in (DiscState.VERIFIED, DiscState.SUSPECT):
             return
-        if any(disc.id not in want.bad for want in self._demand.on(disc.segment)):
+        if any(want.useful(disc.id, disc.segment) for want in self._demand.on(disc.segment)):
             raise _LaterError
 
     async def _give_up(self, segment: SegmentId, why: str) -> None:
         for want in self._demand.on(segment):
-            await self._fail(want, want.why or why)
+            await self._fail(want, segment, want.why or why)

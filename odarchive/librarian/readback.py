@@ -40,6 +40,17 @@ class SectorReader:
             sector += len(piece) // SECTOR
         return b"".join(parts)
 
+    async def exactly(self, sector: int, length: int) -> bytes:
+        """The same, but what the drive is asked for is not widened: for readers who want little.
+
+        Raises:
+            ReadFailed: as ``read``.
+        """
+        count = -(-length // SECTOR)
+        if sector + count > self._sectors:
+            raise ReadFailed(f"sector {sector + count - 1} lies beyond the image", sector=self._sectors)
+        return (await self._drive.read(sector, count))[:length]
+
     async def _within_window(self, sector: int, length: int) -> bytes:
         count = -(-length // SECTOR)
         offset = (sector - self._first) * SECTOR

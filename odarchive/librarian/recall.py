@@ -9,19 +9,24 @@ tried on another, and when no copy is left the want fails with the disc's name.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import trio
+
 from odarchive.cache import Filling
 from odarchive.catalogue import discs, jobs
 from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Disc
 from odarchive.errors import DamageFound, KeyNeeded, NoSpace
+from odarchive.librarian.asking import Answer, Asked, Waiting
 from odarchive.librarian.awaited import Awaited
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.demand import Demand, Want
 from odarchive.librarian.fetch import Fetcher
+from odarchive.librarian.partwise import Partwise
 from odarchive.librarian.readback import SectorReader
+from odarchive.librarian.stores import Places, Stores
 from odarchive.librarian.unsealing import NO_KEY, PieceReader
 from odarchive.librarian.workroom import Workroom
-from odarchive.model import ContentId, DiscState, Extent, JobState, SegmentId
+from odarchive.model import ContentId, DiscState, Extent, JobId, JobState, SegmentId
 from robot.errors import ReadFailed, RobotError
 from robot.ports import SECTOR
 
@@ -58,12 +63,39 @@ class Recaller:
         self._demand = demand
         self._others_wait = others_wait
         self._partial: dict[ContentId, Partial] = {}
-        self._fetcher = Fetcher(room, demand, stuck, self.fail)
+        self._fetcher = Fetcher(room, demand, stuck, self.give_up)
+        self.stores = Stores(room)
+        self.partwise = Partwise(room, demand, self.stores, self.fail)
 
     @property
     def awaited(self) -> Awaited:
         """Discs that a person is asked to bring."""
         return self._fetcher.awaited
+
+    async def ask_whole(self, places: Places, job: JobId) -> Want:
+        """All of a content is asked for."""
+        if places.grid is None or ((want := self._demand.get(places.content)) is not None and want.grid is None):
+            now = trio.current_time()
+            return self._demand.add(places.content, places.digest, places.size, job, places.pieces, at=now)
+        want = self.partwise.want(places, places.grid, job)
+        await self.partwise.settle(want)
+        return want
+
+    async def ask_part(self, content: ContentId, part: Asked, wake: Callable[[], None]) -> Answer | Waiting | None:
+        """A range of a content is asked for: an answer, a reader who waits, or None if it comes as a whole only."""
+        places = await self.stores.places(content)
+        if places is None:
+            return Answer("failed", f"there is no content {content}")
+        if places.digest in self._room.cache:
+            return Answer("done")
+        known = self._demand.get(content)
+        if places.grid is None or not places.pieces or (known is not None and known.grid is None):
+            return None
+        numbers = places.grid.over(part.start, part.length)
+        if not numbers:
+            return Answer("done")
+        want = self.partwise.want(places, places.grid)
+        return await self.partwise.ask_part(want, numbers, part, wake)
 
     async def serve(self, bay: Bay, segment: SegmentId) -> None:
         """Serve everything wanted of a segment that one disc can give; returns with that disc still in the bay.
@@ -81,12 +113,30 @@ class Recaller:
             return
         reader = SectorReader(bay.drive, disc.image_size // SECTOR)
         bay.doing(f"reading {disc.label}")
-        sector = 0
+        sector, whole = 0, False
         while not self._overdue(bay) and (wanted := self._demand.next_on(segment, disc.id, sector)) is not None:
             want, extent = wanted
-            await self._extent(bay, reader, disc, want, extent)
+            if want.grid is not None:
+                whole |= await self.partwise.slice(bay, reader, disc, want, extent)
+            else:
+                await self._extent(bay, reader, disc, want, extent)
+                whole = True
             sector = extent.sector + 1
-        await self._read_ahead(bay, reader, segment, sector)
+        whole |= await self._ahead(bay, reader, disc)
+        if whole:  # who reads a little here and there is not about to read the neighbours
+            await self._read_ahead(bay, reader, segment, sector)
+
+    async def _ahead(self, bay: Bay, reader: SectorReader, disc: Disc) -> bool:
+        """Read what readers will ask for next, until somebody needs the bay; returns whether a content came whole."""
+        whole, segment = False, disc.segment
+        while not self._interrupted(bay, segment) and (found := self._demand.next_ahead(segment, disc.id)) is not None:
+            whole |= await self.partwise.slice(bay, reader, disc, *found)
+        if segment not in self._demand.segments():  # else this goes on when that is served
+            for want in self._demand:
+                want.ahead = {start: extent for start, extent in want.ahead.items() if extent.segment != segment}
+                if want.grid is not None:
+                    await self.partwise.settle(want)
+        return whole
 
     async def _extent(self, bay: Bay, reader: SectorReader, disc: Disc, want: Want, extent: Extent) -> None:
         filling = await self._filling(want)
@@ -123,7 +173,7 @@ class Recaller:
         partial = self._partial.get(want.content)
         if partial is None:
             try:
-                filling = self._room.cache.begin(want.digest, want.size)
+                filling = self._room.cache.begin(want.digest, want.size, _near(next(iter(want.missing.values()), None)))
             except NoSpace as error:
                 await self.fail(want, str(error))
                 return None
@@ -165,8 +215,18 @@ class Recaller:
         """End a want badly: its readers get an error now, and the job says why."""
         self._discard(want)
         want.failed, want.why = True, why
-        await self._room.write(jobs.set_state, want.job, JobState.FAILED, now_ns=self._room.now_ns(), why=why)
-        self._demand.end(want)
+        if want.job is not None:
+            await self._room.write(jobs.set_state, want.job, JobState.FAILED, now_ns=self._room.now_ns(), why=why)
+        self.partwise.close(want)
+
+    async def give_up(self, want: Want, segment: SegmentId, why: str) -> None:
+        """No disc of a segment can be had: what a want needs of it is lost, the rest may still come."""
+        if want.grid is None:
+            await self.fail(want, why)
+            return
+        for extent in [extent for extent in want.missing.values() if extent.segment == segment]:
+            want.lose(extent.start, extent.start + extent.length, why)
+        await self.partwise.settle(want)
 
     async def _read_ahead(self, bay: Bay, reader: SectorReader, segment: SegmentId, sector: int) -> None:
         """Let the following contents come along until somebody else needs the bay or the budget is spent."""
@@ -175,11 +235,11 @@ class Recaller:
             batch = await self._room.read(discs.following, segment, sector, 64)
             if not batch:
                 return
-            for _content, digest, size, extent in batch:
+            for content, digest, size, extent in batch:
                 if self._interrupted(bay, segment) or size > budget:
                     return
                 sector = extent.sector
-                if digest in self._room.cache:
+                if digest in self._room.cache or self._demand.get(content) is not None:
                     continue
                 budget -= size
                 if not await self._bring_along(bay, reader, digest, extent):
@@ -190,14 +250,22 @@ class Recaller:
 
     async def _bring_along(self, bay: Bay, reader: SectorReader, digest: bytes, extent: Extent) -> bool:
         """One content nobody asked for yet; a failure is no news, the disc is judged when somebody asks."""
+        stopped = False
+
+        def stop() -> bool:
+            nonlocal stopped
+            stopped = self._interrupted(bay, extent.segment)
+            return stopped
+
         try:
-            with self._room.cache.begin(digest, extent.length) as filling:
-                await self._copy(bay, reader, filling, extent)
-                filling.check()
-                filling.admit()
+            with self._room.cache.begin(digest, extent.length, _near(extent)) as filling:
+                await self._copy(bay, reader, filling, extent, stop)
+                if not stopped:
+                    filling.check()
+                    filling.admit()
         except (ReadFailed, DamageFound, KeyNeeded, NoSpace):
             return False
-        return True
+        return not stopped
 
     async def robot_failed(self, error: RobotError, segment: SegmentId) -> None:
         """The machine failed while it served a segment: its readers are told now instead of waiting for nothing."""
@@ -205,5 +273,11 @@ class Recaller:
             await self.fail(want, f"the robot failed: {error}")
 
 
+def _near(extent: Extent | None) -> str:
+    """What lies within 64 MiB of a disc is kept and evicted together."""
+    return "" if extent is None else f"{extent.segment}.{extent.sector >> 15}"
+
+
 def _recalled(connection: Connection, want: Want, now_ns: int) -> None:
-    jobs.set_state(connection, want.job, JobState.DONE, now_ns=now_ns)
+    if want.job is not None:
+        jobs.set_state(connection, want.job, JobState.DONE, now_ns=now_ns)

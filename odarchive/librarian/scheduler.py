@@ -18,6 +18,7 @@ import trio
 from odarchive.cache import CacheOrder
 from odarchive.catalogue import discs, fixity, jobs, machine
 from odarchive.errors import NoSpace, OdarchiveError, OperatorNeeded
+from odarchive.librarian.asking import Answer, Asked
 from odarchive.librarian.bay import BURN_LIMIT, Bay
 from odarchive.librarian.burn import burn_job, sweep_staging
 from odarchive.librarian.demand import Demand, Habits, Want
@@ -90,14 +91,14 @@ class Librarian:
         await self.room.write(jobs.requeue, JobState.WAITING, now_ns=self.room.now_ns())
         self.wake()
 
-    async def order_cache(self, content: ContentId, what: CacheOrder) -> bool:
-        """Pin, unpin or evict a content; returns whether that changed anything.
+    async def order_cache(self, content: ContentId, what: CacheOrder, head: int = 0) -> bool:
+        """Pin, unpin or evict a content (but for ``head`` bytes); returns whether that changed anything.
 
         Raises:
             NoSpace: the disk of the cache is full.
         """
         facts = await self.room.read(discs.content, content)
-        return facts is not None and self.room.cache.order(facts[0], what)
+        return facts is not None and self.room.cache.order(facts[0], what, head)
 
     async def recall(self, content: ContentId, wait: float) -> tuple[str, str]:
         """Bring a content into the cache; returns after at most ``wait`` seconds.
@@ -108,10 +109,11 @@ class Librarian:
         facts = await self.room.read(discs.content, content)
         if facts is None:
             return "failed", f"there is no content {content}"
-        digest, size = facts
-        if digest in self.room.cache:
+        if facts[0] in self.room.cache:
             return "done", ""
-        want = self.demand.get(content) or await self._want(content, digest, size)
+        want = self.demand.get(content)
+        if want is None or want.job is None:
+            want = await self._want(content)
         if want is None:
             return "failed", "no verified disc carries it yet"
         woken = trio.Event()
@@ -124,6 +126,10 @@ class Librarian:
         want.on_change.remove(woken.set)
         return "waiting", want.why or "waiting for its disc"
 
+    def chunk(self, content: ContentId, number: int) -> bytes | None:
+        """A chunk that went past the cache, if it still is in memory."""
+        return self._recaller.stores.loose.get(content, number)
+
     def estimates(self) -> dict[ContentId, float]:
         """How long each want still waits, about, in seconds."""
         loaded = {segment for bay in self.bays if (segment := self._loaded(bay)) is not None}
@@ -132,14 +138,26 @@ class Librarian:
     def _pace(self) -> Pace:
         return Pace(drives=sum(not bay.activity.step.startswith("out of service") for bay in self.bays))
 
-    async def _want(self, content: ContentId, digest: bytes, size: int) -> Want | None:
-        extents = await self.room.read(discs.extents, content)
-        if sum(extent.length for extent in extents) < size:
+    async def _want(self, content: ContentId) -> Want | None:
+        """All of a content is asked for; None: no disc gives all of it."""
+        places = await self._recaller.stores.places(content)
+        if places is None or not places.pieces:
             return None
         job = await self.room.write(jobs.enqueue_recall, content, now_ns=self.room.now_ns())
-        want = self.demand.add(content, digest, size, job, extents, at=trio.current_time())
+        want = await self._recaller.ask_whole(places, job)
         self.wake()
         return want
+
+    async def recall_part(self, content: ContentId, part: Asked, wait: float) -> Answer:
+        """Bring a range of a content to where it can be read; returns after at most ``wait`` seconds."""
+        answer = await self._recaller.ask_part(content, part, self.wake)
+        if isinstance(answer, Answer):
+            return answer
+        if answer is None:
+            return Answer(*await self.recall(content, wait))
+        with trio.move_on_after(wait):
+            await answer.woken.wait()
+        return answer.end()
 
     async def _recover(self) -> None:
         room = self.room
@@ -163,9 +181,8 @@ class Librarian:
         await sweep_staging(room)
         self.demand.habits = Habits(await room.read(jobs.recalls_by_segment))
         for job in await room.read(jobs.jobs, only_open=True, kind=JobKind.RECALL):
-            if job.content is not None and (facts := await room.read(discs.content, job.content)) is not None:
-                extents = await room.read(discs.extents, job.content)
-                self.demand.add(job.content, *facts, job.id, extents, at=trio.current_time())
+            if job.content is not None and (places := await self._recaller.stores.places(job.content)) is not None:
+                await self._recaller.ask_whole(places, job.id)
 
     async def _tend(self, bay: Bay) -> None:
         if (ill := self._ill.get(bay)) is not None:
@@ -255,7 +272,9 @@ class Librarian:
         """The segment of the disc in a bay, unless that very disc has failed everybody who wants it."""
         segment, disc = self._loaded(bay), bay.disc
         wants = [] if segment is None else self.demand.on(segment)
-        return None if wants and all(disc in want.bad for want in wants) else segment
+        if segment is None or disc is None or not wants:
+            return segment
+        return segment if any(want.useful(disc, segment) for want in wants) else None
 
     def _overdue(self, bay: Bay) -> bool:
         """Whether the disc in a bay has had its turn and somebody waits for one that no drive has."""

@@ -1,8 +1,8 @@
 """The bytes of files: checked cache files where there are any, the librarian for the rest.
 
-Every byte handed out comes from a file that the librarian let into the cache after its digest was right; a file from
-before this boot is hashed again before its first use. Reads wait in slices, so a librarian that is restarted costs a
-delay and no error, until the deadline.
+Every byte handed out comes from a file that the librarian let into the cache after its digest was right (a file from
+before this boot is hashed again before its first use), or from a chunk of one that was compared here (``parts``). Reads
+wait in slices, so a librarian that is restarted costs a delay and no error, until the deadline.
 
 Concurrency: one trio thread; the table of open descriptors and the buffer are touched by this thread only. What
 ``read_now`` returns is a view of the one buffer, good until the next call: FUSE takes the bytes before that.
@@ -17,6 +17,7 @@ from odarchive.cache import CacheReader
 from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.errors import NoLibrarian
 from odarchive.model import Content, ContentId
+from odarchive.mount.parts import Parts
 from odarchive.service.client import AsyncClient
 from odfs.errors import ContentUnavailable, RecallRefused, RecallTimedOut
 from odfs.ports import Attributes, Inode, Recall
@@ -47,13 +48,14 @@ class CachedContents:
         self._deadline = deadline
         self._cached = cached
         self._open: dict[Inode, int] = {}
+        self._parts = Parts(cache.directory, client, namespace.grid)
         self._buffer = memoryview(bytearray(LONGEST))
 
     def read_now(self, file: Attributes, offset: int, length: int) -> memoryview | None:
         """See the port. Pages that are not in memory count as not at hand: reading them would block."""
         descriptor = self._open.get(file.ino)
         if descriptor is None:
-            descriptor = self._find(file)
+            descriptor = self._parts.at_hand(file.content, offset, length) or self._find(file)
             if descriptor is None:
                 return None
         if length > LONGEST:
@@ -74,7 +76,10 @@ class CachedContents:
         """See the port."""
         descriptor = self._open.get(file.ino)
         if descriptor is None:
-            descriptor = await self._bring(file, recall)
+            found = await self._bring(file, offset, length, recall)
+            if not isinstance(found, int):
+                return found
+            descriptor = found
         # A duplicate, because the table may close the original while the thread reads.
         return await trio.to_thread.run_sync(_pread, os.dup(descriptor), offset, length)
 
@@ -87,9 +92,11 @@ class CachedContents:
         descriptor = self._open.pop(file.ino, None)
         if descriptor is not None:
             os.close(descriptor)
+        self._parts.forget(file.content)
 
     def close(self) -> None:
         """Let go of all descriptors."""
+        self._parts.close()
         while self._open:
             os.close(self._open.popitem()[1])
 
@@ -115,34 +122,50 @@ class CachedContents:
             os.close(self._open.pop(next(iter(self._open))))
         return descriptor
 
-    async def _bring(self, file: Attributes, recall: Recall) -> int:
-        """A descriptor of the content's bytes, from the cache or by a recall that may wait for a disc."""
+    async def _bring(self, file: Attributes, offset: int, length: int, recall: Recall) -> int | bytes:
+        """A descriptor of the content's bytes, or the wanted ones; by a recall that may wait for a disc."""
         content = self._content(file)
         name = os.fsdecode(self._namespace.path(file.ino))
         why = "the librarian did not answer in time"
+        vain = 0
         with trio.move_on_after(self._deadline):
             while True:
-                descriptor = await trio.to_thread.run_sync(self._cache.open, content.digest, content.size)
-                if descriptor is not None:
-                    return self._keep(file.ino, descriptor)
+                found = await self._here(file, content, offset, length)
+                if found is not None:
+                    return found
                 if recall is Recall.NEVER:
                     raise RecallRefused(f"{name!r} is on a disc, and this reader may not have it loaded")
                 waits = recall is Recall.WAIT
-                why = await self._ask(name, content, SLICE if waits else 0.0) or why
-                if not waits:
+                come, told = await self._ask(name, content, (offset, length), SLICE if waits else 0.0)
+                why = told or why
+                vain += come
+                if not waits and (not come or vain > 1):
                     raise RecallRefused(f"{name!r}: {why}; it is being brought, try again later")
+                if vain > 1:  # it came and was gone again: the cache is too small for all who read
+                    await trio.sleep(min(0.01 * vain, 1.0))
         raise RecallTimedOut(f"{name!r}: {why}; the recall goes on, try again later")
 
-    async def _ask(self, name: str, content: Content, wait: float) -> str:
-        """One question to the librarian; returns why it still waits."""
+    async def _here(self, file: Attributes, content: Content, offset: int, length: int) -> int | bytes | None:
+        """What the cache gives without a disc."""
+        part = self._parts.of(content)
+        if part is not None and (data := await part.read(offset, length)) is not None:
+            return data
+        descriptor = await trio.to_thread.run_sync(self._cache.open, content.digest, content.size)
+        return None if descriptor is None else self._keep(file.ino, descriptor)
+
+    async def _ask(self, name: str, content: Content, asked: tuple[int, int], wait: float) -> tuple[bool, str]:
+        """One question to the librarian; returns whether it came, and else why it still waits."""
+        part = self._parts.of(content)
         try:
-            answer = await self._client.recall(content.id, wait)
+            answer = await self._client.recall(content.id, wait, None if part is None else part.order(*asked))
+            if answer.get("in_memory") and part is not None:
+                await part.fetch(*asked)
         except NoLibrarian as error:
             await trio.sleep(min(wait, 1.0))
-            return str(error)
+            return False, str(error)
         if answer.get("state") == "failed":
             raise ContentUnavailable(f"{name!r}: {answer.get('why')}")
-        return str(answer.get("why") or "")
+        return answer.get("state") == "done", str(answer.get("why") or "")
 
 
 def _pread(descriptor: int, offset: int, length: int) -> bytes:

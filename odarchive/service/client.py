@@ -4,6 +4,7 @@ Every call ends: connect and answer have time limits. ``NoLibrarian`` means that
 """
 
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -81,9 +82,9 @@ class Client:
         """How full the cache is: files, bytes, quota, pinned, free, directory."""
         return self._get("/v1/cache")
 
-    def order_cache(self, what: str, content: ContentId) -> dict[str, Any]:
-        """``pin``, ``unpin`` or ``evict`` a content; answers whether that ``changed`` anything."""
-        return self._post("/v1/cache", {"content": int(content), "do": what})
+    def order_cache(self, what: str, content: ContentId, head: int = 0) -> dict[str, Any]:
+        """``pin``, ``unpin`` or ``evict`` a content (but for ``head`` bytes); answers whether that ``changed`` it."""
+        return self._post("/v1/cache", {"content": int(content), "do": what, "head": head})
 
     def errand(self, what: str, **numbers: int | str) -> list[int]:
         """Ask for something to be done by hand (``odarchive.service.errands``); returns the errands' numbers."""
@@ -118,11 +119,17 @@ class AsyncClient:
         self._stack = ExitStack()
         self._http: httpx.AsyncClient | None = None
 
-    async def recall(self, content: ContentId, wait: float) -> dict[str, Any]:
+    async def recall(self, content: ContentId, wait: float, part: Mapping[str, int] | None = None) -> dict[str, Any]:
         """Ask for a content and wait at most ``wait`` seconds for news.
 
+        Args:
+            content: its number.
+            wait: seconds.
+            part: only some of it: ``start`` and ``length``, how much will be asked for next (``ahead``), whether
+                what is in the cache of it is ``wrong``.
+
         Returns:
-            ``{"state": "done" | "waiting" | "failed", "why": str}``.
+            ``{"state": "done" | "waiting" | "failed", "why": str, "in_memory": bool}``.
 
         Raises:
             NoLibrarian: nobody answers.
@@ -130,10 +137,22 @@ class AsyncClient:
         try:
             http = self._connection()
             timeout = httpx.Timeout(connect=5.0, read=wait + 15.0, write=10.0, pool=None)
-            body = {"content": int(content), "wait": wait}
+            body = {"content": int(content), "wait": wait, **(part or {})}
             return _document(await http.post("/v1/recall", json=body, timeout=timeout))
         except (httpx.TransportError, OSError) as error:
             raise _absent(self._socket) from error
+
+    async def chunk(self, content: ContentId, number: int) -> bytes | None:
+        """A chunk from the librarian's memory, unchecked; None: it is not there.
+
+        Raises:
+            NoLibrarian: nobody answers.
+        """
+        try:
+            response = await self._connection().get(f"/v1/chunks/{int(content)}/{number}")
+        except (httpx.TransportError, OSError) as error:
+            raise _absent(self._socket) from error
+        return response.content if response.status_code == 200 else None
 
     def _connection(self) -> httpx.AsyncClient:
         if self._http is None:

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from odarchive.cache import CacheOrder
 from odarchive.config import LOOPBACK
 from odarchive.errors import Locked, NoSpace
+from odarchive.librarian.asking import Answer, Asked
 from odarchive.librarian.scheduler import Librarian
 from odarchive.model import ContentId
 from odarchive.service.address import reachable
@@ -61,11 +62,22 @@ def application(librarian: Librarian, key: str) -> Starlette:
 
     async def recall(request: Request) -> Response:
         try:
-            content, wait = _recall_order(await _body(request))
+            content, part, wait = _recall_order(await _body(request))
         except ValueError as error:
             return PlainTextResponse(str(error), 400)
-        state, why = await librarian.recall(content, wait)
-        return JSONResponse({"state": state, "why": why})
+        if part is None:
+            answer = Answer(*await librarian.recall(content, wait))
+        else:
+            answer = await librarian.recall_part(content, part, wait)
+        return JSONResponse({"state": answer.state, "why": answer.why, "in_memory": answer.in_memory})
+
+    async def chunk(request: Request) -> Response:
+        try:
+            content, number = int(request.path_params["content"]), int(request.path_params["chunk"])
+        except ValueError:
+            return PlainTextResponse("a content and a chunk are numbers", 400)
+        data = librarian.chunk(ContentId(content), number)
+        return PlainTextResponse("it is not in memory", 404) if data is None else Response(data)
 
     return Starlette(
         routes=[
@@ -73,6 +85,7 @@ def application(librarian: Librarian, key: str) -> Starlette:
             Route("/v1/robot", robot),
             Route("/v1/wake", wake, methods=["POST"]),
             Route("/v1/recall", recall, methods=["POST"]),
+            Route("/v1/chunks/{content}/{chunk}", chunk),
             *_cache_routes(librarian),
             *errand_routes(librarian),
             *StatusPages(librarian, key).routes(),
@@ -96,11 +109,11 @@ def _cache_routes(librarian: Librarian) -> list[Route]:
 
     async def order_cache(request: Request) -> Response:
         try:
-            content, what = _cache_order(await _body(request))
+            content, what, head = _cache_order(await _body(request))
         except ValueError as error:
             return PlainTextResponse(str(error), 400)
         try:
-            return JSONResponse({"changed": await librarian.order_cache(content, what)})
+            return JSONResponse({"changed": await librarian.order_cache(content, what, head)})
         except NoSpace as error:
             return PlainTextResponse(str(error), 507)
 
@@ -121,20 +134,31 @@ async def _body(request: Request) -> Any:  # noqa: ANN401  it is whatever somebo
         raise ValueError("the request is not JSON") from None
 
 
-def _recall_order(body: object) -> tuple[ContentId, float]:
+def _recall_order(body: object) -> tuple[ContentId, Asked | None, float]:
     document = _document(body)
     content, wait = _content(document), document.get("wait", 0)
     if not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_WAIT:
         raise ValueError(f"wait must be 0 to {LONGEST_WAIT:g} seconds")
-    return content, float(wait)
+    part = None
+    if "start" in document:
+        start, length, ahead = (_bytes(document, key) for key in ("start", "length", "ahead"))
+        part = Asked(start, length, ahead, document.get("wrong") is True)
+    return content, part, float(wait)
 
 
-def _cache_order(body: object) -> tuple[ContentId, CacheOrder]:
+def _cache_order(body: object) -> tuple[ContentId, CacheOrder, int]:
     document = _document(body)
     content, what = _content(document), document.get("do")
     if what not in list(CacheOrder):
         raise ValueError(f"do must be one of {', '.join(CacheOrder)}")
-    return content, CacheOrder(what)
+    return content, CacheOrder(what), _bytes(document, "head")
+
+
+def _bytes(document: Mapping[str, Any], key: str) -> int:
+    value = document.get(key, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise ValueError(f"{key} must be a number of bytes")
+    return value
 
 
 def _document(body: object) -> Mapping[str, Any]:

@@ -50,11 +50,17 @@ def cache_report(librarian: Librarian) -> dict[str, Any]:
     """How full the cache is. From memory and one question to its disk."""
     cache = librarian.room.cache
     disk = os.statvfs(cache.directory)
+    parts, held = cache.parts()
     return {
         "directory": os.fspath(cache.directory),
         "files": len(cache),
         "bytes": cache.used,
         "quota": cache.quota,
+        "parts": parts,
+        "part_bytes": held,
+        "keep_free": cache.keeping.free,
+        "keep_small": cache.keeping.small,
+        "keep_head": cache.keeping.head,
         "pinned": len(cache.pinned),
         "free": disk.f_bavail * disk.f_frsize,
     }
@@ -109,6 +115,7 @@ def _bay(librarian: Librarian, bay: Bay) -> dict[str, Any]:
         "holds": bay.found.describe() if bay.found is not None else "nothing",
         "slot": bay.home,
         "doing": bay.activity.step,
+        "bytes_read": bay.drive.bytes_read,
         "done_bytes": bay.activity.done,
         "total_bytes": bay.activity.total,
         "bytes_per_second": round(speed),

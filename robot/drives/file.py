@@ -81,6 +81,12 @@ class FileDrive:
         self._number = number
         self._directory = Path(os.path.abspath(directory))
         self._limiter = trio.CapacityLimiter(1)
+        self._bytes_read = 0
+
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes ``read`` has given."""
+        return self._bytes_read
 
     @property
     def number(self) -> DriveId:
@@ -113,7 +119,9 @@ class FileDrive:
         """See the port. Raises also NoMedium, when the tray is open or empty."""
         if sector < 0 or count < 0:
             raise ValueError(f"sector {sector}, count {count}: both must be 0 or more")
-        return await self._in_thread(lambda: self._read_sectors(sector, count))
+        data = await self._in_thread(lambda: self._read_sectors(sector, count))
+        self._bytes_read += len(data)
+        return data
 
     async def write_limit(self) -> int:
         """Bytes after which a burn onto this disc must fail, because the file behind it would simply grow.

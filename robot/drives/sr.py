@@ -115,6 +115,12 @@ class SrDrive:
         self._kernel: Kernel = kernel or LinuxDrive(device)
         self._program = program
         self._limiter = trio.CapacityLimiter(1)
+        self._bytes_read = 0
+
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes ``read`` has given."""
+        return self._bytes_read
 
     @property
     def number(self) -> DriveId:
@@ -171,6 +177,7 @@ class SrDrive:
         for first in range(sector, sector + count, CHUNK):
             length = min(CHUNK, sector + count - first)
             parts.append(await self._in_thread(partial(self._read_chunk, first, length)))
+            self._bytes_read += len(parts[-1])
         return b"".join(parts)
 
     def _judge(self, spin: Spin, status: DriveStatus) -> bool:

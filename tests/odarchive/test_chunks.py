@@ -5,7 +5,7 @@ import random
 
 import pytest
 from blake3 import blake3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odarchive.chunks import CHUNK, CHUNK_DIGEST, ChunkedBlake3, Grid, Part, digests_size
@@ -31,6 +31,7 @@ def test_digests_do_not_depend_on_the_pieces(length: int, step: int) -> None:
         assert len(hasher.chunks()) == digests_size(length)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 2 * CHUNK), max_size=8))
 def test_any_cuts(cuts: list[int]) -> None:
     hasher, at = ChunkedBlake3(), 0
@@ -55,6 +56,7 @@ def test_a_grid_of_one_part_gives_every_chunk() -> None:
         grid[3]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 3 * CHUNK - 1), max_size=5), st.randoms(use_true_random=False))
 def test_parts_of_any_length_in_any_order(cuts: list[int], chance: random.Random) -> None:
     ends = [0, *sorted(set(cuts)), len(DATA)]

@@ -204,6 +204,7 @@ class ModelDrive:
         self.number = DriveId(number)
         self.device = f"model:{number}"
         self.stuck = False
+        self.bytes_read = 0
 
     async def tray(self) -> Tray:
         return self.world.trays[self.number]

@@ -31,7 +31,8 @@ def test_init_shows_the_true_defaults(archive):
     default = config.Config(root=archive.root)
     assert keys["robot"]["baud"] == default.robot.baud
     assert keys["paths"] == {"staging": "staging", "cache": "cache", "socket": "librarian.sock"}
-    assert keys["cache"] == {"bytes": default.cache_bytes, "read_ahead": default.read_ahead}
+    kept = {key: getattr(default, key) for key in ("keep_free", "keep_small", "keep_head")}
+    assert keys["cache"] == {"bytes": default.cache_bytes, "read_ahead": default.read_ahead, **kept}
     assert keys["burn"] == {
         "copies": default.copies,
         "ecc": default.ecc,

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import trio
 
-from odarchive.bootstrap import Archive, open_archive
-from odarchive.cache import Cache
+from odarchive.bootstrap import Archive, open_archive, open_cache
 from odarchive.catalogue import archive as facts
 from odarchive.catalogue import discs, jobs
 from odarchive.catalogue.check import check
@@ -196,7 +195,7 @@ class Shop:
                 jukebox=Jukebox(self.connect(nursery, drives, faults), drives, journal),
                 drives=drives,
                 burner=self.burner,
-                cache=Cache(opened.config.cache, opened.config.cache_bytes),
+                cache=open_cache(opened.config, catalogue),
                 now_ns=lambda: round(trio.current_time() * 1e9),
                 new_uuid=lambda: f"00000000-0000-4000-9000-{next(self.ids):012}",
                 database=inline,
