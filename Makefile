@@ -45,6 +45,7 @@ export NEEDS
 define NEEDS_TEST
 age: command -v age
 dvdisaster: command -v dvdisaster
+ffmpeg: command -v ffprobe
 genisoimage: command -v isoinfo && command -v genisoimage
 grub-common: command -v grub-fstest
 libarchive-tools: command -v bsdtar
