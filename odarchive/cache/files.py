@@ -7,6 +7,8 @@
 """
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from odarchive.errors import NoSpace
@@ -26,11 +28,24 @@ def partial_place(digest: bytes) -> str:
     return f"{PARTIAL}/{digest.hex()}"
 
 
-def translated(error: OSError, directory: Path) -> Exception:
-    """NoSpace for a full disk, the error itself otherwise."""
+def translated(error: OSError, directory: Path) -> NoSpace:
+    """What a disk that is full, gone or broken means for whoever writes."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(f"the disk of the cache {directory} is full; free some space or name another place")
-    return error
+    return NoSpace(f"the cache {directory} cannot be written ({error.strerror}); see to its disk or name another place")
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Work on a cache folder.
+
+    Raises:
+        NoSpace: its disk is full, gone or broken.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise translated(error, directory) from error
 
 
 def boot_time_ns() -> int:

@@ -67,7 +67,11 @@ class Filling:
         self._checked = True
 
     def admit(self) -> None:
-        """Let the checked content in under its name."""
+        """Let the checked content in under its name.
+
+        Raises:
+            NoSpace: the disk is full, or gone.
+        """
         if not self._checked:
             raise DamageFound(f"content {self._digest.hex()[:16]} was not checked")
         self._admitted()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from odarchive.cache.files import HAVE, PARTIAL, PINNED, partial_place, place, translated
+from odarchive.cache.files import HAVE, PARTIAL, PINNED, partial_place, place, translated, writing
 from odarchive.cache.filling import Filling
 from odarchive.cache.parts import Partial, claimed
 from odarchive.chunks import CHUNK, Grid
@@ -121,27 +121,26 @@ class Cache:
         Raises:
             NoSpace: the disk has no room even with everything evicted.
         """
-        self._make_room(size, digest)
         path = self.directory / partial_place(digest)
-        if self._files.get(digest) is not None and digest not in self:
-            self.drop(digest)  # a reader may have its chunks open: the file is replaced, not emptied
-        try:
+        with writing(self.directory):
+            self._make_room(size, digest)
+            if self._files.get(digest) is not None and digest not in self:
+                self.drop(digest)  # a reader may have its chunks open: the file is replaced, not emptied
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise translated(error, self.directory) from error
         return Filling(digest, size, path, descriptor, lambda: self._admit(digest, size, near))
 
     def partial(self, digest: bytes, grid: Grid, near: str = "") -> Partial:
         """The chunks that are here of a content, to be added to with `put`; it is not evicted before `release`.
 
         Raises:
-            NoSpace: the disk is full.
-            OSError: the folder cannot be written.
+            NoSpace: there is no room, or no folder.
         """
         part = self._open.get(digest)
         if part is None:
-            part = self._open[digest] = Partial(self.directory, digest, grid)
-            self._remember(digest, _File(part.bytes, part.path.stat().st_mtime_ns, near, part=True))
+            with writing(self.directory):
+                part = Partial(self.directory, digest, grid)
+                self._remember(digest, _File(part.bytes, part.path.stat().st_mtime_ns, near, part=True))
+            self._open[digest] = part
             _note_near(part.path, near)
         return part
 
@@ -152,8 +151,9 @@ class Cache:
             DamageFound: these are not its bytes.
             NoSpace: there is no room.
         """
-        self._make_room(len(data), part.digest)
-        part.put(number, data)
+        with writing(self.directory):
+            self._make_room(len(data), part.digest)
+            part.put(number, data)
         self._account(part)
 
     def recheck(self, part: Partial, numbers: Iterable[int]) -> None:
@@ -162,7 +162,11 @@ class Cache:
         self._account(part)
 
     def finish(self, part: Partial) -> None:
-        """Let a content in under its name that is all there and was checked."""
+        """Let a content in under its name that is all there and was checked.
+
+        Raises:
+            NoSpace: the disk is full, or gone.
+        """
         file = self._files.get(part.digest)
         self._admit(part.digest, part.grid.size, file.near if file else "")
         self.release(part)
@@ -274,11 +278,12 @@ class Cache:
 
     def _admit(self, digest: bytes, size: int, near: str) -> None:
         target = self.directory / place(digest)
-        target.parent.mkdir(exist_ok=True)
-        (self.directory / partial_place(digest)).rename(target)
-        self._drop_part(digest)
-        _note_near(target, near)
-        self._remember(digest, self._whole(size, target.stat().st_mtime_ns, near))
+        with writing(self.directory):
+            target.parent.mkdir(exist_ok=True)
+            (self.directory / partial_place(digest)).rename(target)
+            self._drop_part(digest)
+            _note_near(target, near)
+            self._remember(digest, self._whole(size, target.stat().st_mtime_ns, near))
 
     def _whole(self, size: int, used_ns: int, near: str) -> _File:
         return _File(size, used_ns, near, part=False, last=size <= self.keeping.small)

@@ -14,7 +14,7 @@ import trio
 from odarchive.catalogue import discs, grids, jobs, wanted
 from odarchive.catalogue.discs import Disc
 from odarchive.chunks import Chunk, Grid
-from odarchive.errors import DamageFound, KeyNeeded
+from odarchive.errors import DamageFound, KeyNeeded, NoSpace
 from odarchive.librarian.asking import Answer, Asked, Waiting
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.demand import Demand, Want
@@ -177,7 +177,11 @@ class Partwise:
             return False
         finally:
             store.finishing = False
-        self._room.cache.finish(store.part)
+        try:
+            self._room.cache.finish(store.part)
+        except NoSpace as error:
+            await self._fail(want, str(error))
+            return False
         store.part = None
         want.missing.clear()
         want.done = True

@@ -157,7 +157,11 @@ class Recaller:
         if problem:
             await self._trouble(want, disc, problem)
         elif not want.missing and not want.ended:
-            filling.admit()
+            try:
+                filling.admit()
+            except NoSpace as error:
+                await self.fail(want, str(error))
+                return
             self._partial.pop(want.content, None)
             await self._room.write(_recalled, want, self._room.now_ns())
             want.done = True

@@ -51,7 +51,7 @@ class Store:
         self.finishing = False
         try:
             self.part = room.cache.partial(places.digest, self.grid, near)
-        except (NoSpace, OSError) as error:
+        except NoSpace as error:
             self._to_memory(error)
 
     def __contains__(self, number: int) -> bool:
@@ -73,7 +73,7 @@ class Store:
         if self.part is not None:
             try:
                 self._cache.put(self.part, number, data)
-            except (NoSpace, OSError) as error:
+            except NoSpace as error:
                 self._to_memory(error)
             else:
                 return

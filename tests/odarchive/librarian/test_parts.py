@@ -211,6 +211,35 @@ async def test_without_room_in_the_cache_readers_get_their_bytes_from_the_drive(
     assert list((shop.root / "archive" / "cache" / "partial").iterdir()) == []
 
 
+async def test_a_cache_whose_disk_is_gone_stops_nobody_who_reads_by_the_chunk(autojump_clock, shop):
+    await burned(shop)
+    small = next(iter(shop.contents.values()))
+    async with shop.life() as librarian:
+        assert await part(librarian, shop, 0, 10) == ("done", False)
+        (shop.root / "archive" / "cache").rename(shop.root / "elsewhere")
+        assert await part(librarian, shop, 3 * CHUNK, 10) == ("done", True)
+        assert librarian.chunk(content_id(shop, FILM), 3) == FILM[3 * CHUNK :][:CHUNK]
+        state, why = await librarian.recall(content_id(shop, small), 3600)
+        assert (state, "cannot be written" in why) == ("failed", True)
+        (shop.root / "elsewhere").rename(shop.root / "archive" / "cache")
+        assert await librarian.recall(content_id(shop, small), 3600) == ("done", "")
+        assert await part(librarian, shop, 0, 10) == ("done", False)
+
+
+async def test_an_encrypted_film_is_read_by_the_chunk_as_well(autojump_clock, tmp_path):
+    shop = Shop(tmp_path, sealed=True)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "film.mkv").write_bytes(FILM)
+    await burned(shop)
+    async with shop.life() as librarian:
+        for number in (LAST, 0, 3):
+            assert await part(librarian, shop, number * CHUNK + 3, 10) == ("done", False)
+            assert handed_out(shop, number * CHUNK + 3, 10) == FILM[number * CHUNK + 3 :][:10]
+        assert handed_out(shop, CHUNK, 10) is None
+        assert await librarian.recall(content_id(shop, FILM), 3600) == ("done", "")
+        assert cached(shop, FILM) == FILM
+
+
 async def test_a_lie_in_the_cache_is_read_again_from_the_disc(autojump_clock, shop):
     await burned(shop)
     async with shop.life() as librarian:
