@@ -10,7 +10,7 @@ import click
 
 from odarchive.cli import errand, output
 from odarchive.cli.settings import Settings, common_options
-from odarchive.errors import NoLibrarian
+from odarchive.errors import NoLibrarian, NotFound
 
 _SIGNS = {
     "": "·",
@@ -181,6 +181,29 @@ def move(settings: Settings, source: str, destination: str, wait: bool) -> None:
 def park(settings: Settings, wait: bool) -> None:
     """Empty the picker and all drives."""
     errand.do(settings, "park", wait=wait)
+
+
+@robot.command()
+@click.argument("answer", required=False)
+@click.argument("words", nargs=-1)
+@common_options()
+@click.pass_obj
+def asked(settings: Settings, answer: str | None, words: tuple[str, ...]) -> None:
+    """Show what you are asked to carry, if you are the robot; with ANSWER, say how it went: done, empty, stop..."""
+    with errand.librarian(settings) as librarian:
+        now = librarian.asked()
+        if answer is not None and now["number"] is None:
+            raise NotFound("nothing is asked of you now")
+        if answer is not None and answer not in now["answers"]:
+            raise click.UsageError(f"{answer!r}: write one of {', '.join(now['answers'])}")
+        if answer is not None:
+            librarian.answer(now["number"], answer, " ".join(words))
+    if settings.json:
+        output.document(now)
+    elif answer is None:
+        output.line(now["sentence"] or "nothing is asked of you now")
+        for word, meaning in now["answers"].items():
+            output.line(f"  {word:<7} {meaning}")
 
 
 @robot.command()

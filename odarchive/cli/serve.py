@@ -26,5 +26,5 @@ def start_log(*, verbose: bool) -> None:
     in_journal = "JOURNAL_STREAM" in os.environ
     form = "%(levelname)s %(message)s" if in_journal else "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if verbose else logging.INFO, format=form)
-    for talkative in ("httpx", "httpcore", "hypercorn"):
+    for talkative in ("alembic.runtime.plugins", "httpx", "httpcore", "hypercorn"):
         logging.getLogger(talkative).setLevel(logging.WARNING)

@@ -94,6 +94,14 @@ class Client:
         """How an errand is, after at most ``wait`` seconds: ``what``, ``state`` and ``said``."""
         return self._get(f"/v1/errands/{number}?wait={wait:g}")
 
+    def asked(self) -> dict[str, Any]:
+        """What a person who is the robot is asked: ``number`` (None: nothing), ``sentence``, ``answers``."""
+        return self._get("/v1/asked")
+
+    def answer(self, number: int, answer: str, words: str) -> None:
+        """Say how that errand went. Raises OdarchiveError if it is not asked any more."""
+        self._post("/v1/asked", {"number": number, "answer": answer, "words": words})
+
     def inventory(self) -> dict[str, Any]:
         """Look at the machine now: differences, doubtful slots, missing discs. Moves nothing."""
         return self._get("/v1/inventory")

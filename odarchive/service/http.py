@@ -30,6 +30,7 @@ from odarchive.librarian.asking import Answer, Asked
 from odarchive.librarian.scheduler import Librarian
 from odarchive.model import ContentId
 from odarchive.service.address import reachable
+from odarchive.service.asked import asked_routes
 from odarchive.service.doors import doors
 from odarchive.service.errands import errand_routes
 from odarchive.service.guard import Guard, Hardened
@@ -88,6 +89,7 @@ def application(librarian: Librarian, key: str) -> Starlette:
             Route("/v1/chunks/{content}/{chunk}", chunk),
             *_cache_routes(librarian),
             *errand_routes(librarian),
+            *asked_routes(librarian),
             *StatusPages(librarian, key).routes(),
         ],
         middleware=[Middleware(Hardened)],

@@ -139,6 +139,23 @@ async def test_an_errand_is_answered_once_and_words_are_cleaned(autojump_clock, 
         assert (await client.get("/errand/7")).headers["location"] == "/?late=1"
 
 
+async def test_an_errand_is_answered_over_the_socket(autojump_clock, shop):
+    shop.build()
+    async with shop.life() as librarian:
+        transport = httpx.ASGITransport(app=application(librarian, KEY))
+        async with httpx.AsyncClient(transport=transport, base_url="http://librarian") as client:
+            assert (await client.get("/v1/asked")).json()["number"] is None
+            board = librarian.room.board
+            await board.show(Errand(3, drive(0), drive(1)))
+            asked = (await client.get("/v1/asked")).json()
+            assert (asked["number"], "done" in asked["answers"]) == (3, True)
+            for wrong in ([], {}, {"number": 3}, {"number": 3, "answer": "burn"}, {"number": 2, "answer": "done"}):
+                assert (await client.post("/v1/asked", json=wrong)).status_code in (400, 409)
+            assert (await client.post("/v1/asked", json={"number": 3, "answer": "done"})).status_code == 200
+            assert (await board.answer()).answer is Answer.DONE
+            assert (await client.post("/v1/asked", json={"number": 3, "answer": "done"})).status_code == 409
+
+
 async def test_forty_jobs_that_lack_one_thing_are_one_need(autojump_clock, shop):
     shop.build(folders=3, files=4, size=2_000_000, blanks=range(0))
     async with shop.life() as librarian, browser(librarian) as client:
