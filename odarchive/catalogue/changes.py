@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from odarchive.catalogue.contents import named_by, number_of
 from odarchive.catalogue.namespace import TOTALS, TOTALS_SECONDS, TOTALS_SHARE
@@ -39,6 +40,12 @@ _FOLDERS = f"SELECT DISTINCT parent FROM entry WHERE {_ON_SEGMENT}"
 _PLACES = f"SELECT parent, name, {_REPLACED} FROM entry WHERE ino = ?"
 _NEXT_CATALOGUE = 0
 """Carrier of entries that no disc of their own needs (``publish``); a plan gives it."""
+
+_TALLIES = (
+    ("discs", "state", "disc"),
+    ("slots", "state", "slot"),
+    ("open_jobs", "kind", "job WHERE state IN ('queued', 'running', 'waiting')"),
+)
 
 Name = tuple[int, bytes]
 
@@ -129,6 +136,24 @@ class ChangeWatch:
             number = number_of(self._db, digest)
             if number is not None:
                 found[digest] = number
+        return found
+
+    def tally(self) -> Mapping[str, Any]:
+        """Numbers for a person: complete snapshots, discs by state, open jobs by kind, slots by state.
+
+        Raises:
+            DamageFound: the catalogue cannot be read now.
+        """
+        found: dict[str, Any] = {}
+        try:
+            for name, what, where in _TALLIES:
+                rows = self._db.execute(f"SELECT {what}, count(*) FROM {where} GROUP BY 1")
+                found[name] = {word: number for word, number in rows if word}
+            (found["snapshots"],) = self._db.execute(
+                "SELECT count(*) FROM snapshot WHERE state = 'complete'"
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise DamageFound(f"the catalogue cannot be read: {error}") from error
         return found
 
     def attribute_names(self) -> frozenset[bytes]:

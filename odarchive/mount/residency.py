@@ -32,6 +32,9 @@ class Residency:
     def __contains__(self, content: object) -> bool:
         return content in self._present
 
+    def __len__(self) -> int:
+        return len(self._present)
+
     def look(self) -> set[int]:
         """Look at what changed in the folder; returns the contents that came or went."""
         changed: set[int] = set()

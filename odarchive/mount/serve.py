@@ -15,6 +15,7 @@ from odarchive.cache import CacheReader
 from odarchive.catalogue.changes import ChangeWatch
 from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.catalogue.standing import Standings
+from odarchive.catalogue.views import Views
 from odarchive.config import FILE_NAME, Config
 from odarchive.errors import ConfigError, MountFailed
 from odarchive.mount.asking import AskingContents
@@ -22,6 +23,7 @@ from odarchive.mount.contents import CachedContents
 from odarchive.mount.manner import MountManner
 from odarchive.mount.marks import Marks
 from odarchive.mount.residency import Residency
+from odarchive.mount.views import ViewsNamespace, WithStatus
 from odarchive.mount.watch import watch
 from odarchive.service.client import AsyncClient
 from odarchive.service.notify import notify
@@ -52,18 +54,20 @@ async def serve(config: Config, mountpoint: Path, manner: MountManner, ready: Ca
     marks = Marks(standings, cache.has)
     marks.told_names(changes.attribute_names())
     asking = AskingContents(contents, namespace, Box(config.root), config.deadline)
-    shown = Owners(manner.uid, manner.gid, manner.umask).applied(namespace)
-    run = partial(life.run, mountpoint, shown, asking, _options(config, manner), annotations=marks)
+    catalogue_views = Views(config.catalogue)
+    views = ViewsNamespace(namespace, catalogue_views)
+    shown = Owners(manner.uid, manner.gid, manner.umask).applied(views)
+    run = partial(life.run, mountpoint, shown, WithStatus(asking, views), _options(config, manner), annotations=marks)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(life.stop_on_signals, nursery.cancel_scope)
             mounted = await nursery.start(_until_it_ends, run, nursery.cancel_scope)
-            nursery.start_soon(watch, mounted, namespace, changes, residency, marks)
+            nursery.start_soon(watch, mounted, namespace, changes, residency, marks, views)
             notify("READY=1", f"STATUS=mounted on {mountpoint}")
             ready()
     finally:
         contents.close()
-        for catalogue in (namespace, changes, standings):
+        for catalogue in (namespace, changes, standings, catalogue_views):
             catalogue.close()
         with trio.CancelScope(shield=True), trio.move_on_after(2):
             await client.aclose()

@@ -7,6 +7,7 @@ Concurrency: one task; what may take long runs in a worker thread, on a connecti
 be read is asked again the next time; the mount goes on with what it has.
 """
 
+import json
 import logging
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.errors import OdarchiveError
 from odarchive.mount.marks import Marks
 from odarchive.mount.residency import Residency
+from odarchive.mount.views import STATUS_NAME, TOP, ViewsNamespace
 from odfs.mount import RunningMount
 from odfs.ports import Inode, Totals
 
@@ -38,10 +40,16 @@ class _Seen:
     totals: Totals | None
     attributes: frozenset[bytes] | None
     """Names of extended attributes that occur, if something was committed."""
+    status: bytes
 
 
 async def watch(
-    mount: RunningMount, namespace: CatalogueNamespace, changes: ChangeWatch, residency: Residency, marks: Marks
+    mount: RunningMount,
+    namespace: CatalogueNamespace,
+    changes: ChangeWatch,
+    residency: Residency,
+    marks: Marks,
+    views: ViewsNamespace,
 ) -> None:
     """Look and tell, until cancelled."""
     quiet = 0
@@ -61,6 +69,8 @@ async def watch(
             namespace.told_totals(seen.totals)
         if seen.attributes is not None:
             marks.told_names(seen.attributes)
+        if views.tell(seen.status):
+            await mount.invalidate(entries=[(TOP, STATUS_NAME)])
         await _tell(mount, seen)
         await trio.sleep(PERIOD)
 
@@ -70,7 +80,12 @@ def _look(changes: ChangeWatch, residency: Residency) -> _Seen:
     moved = residency.look()
     inodes = changes.shown_inodes(moved) if len(moved) <= MANY else set()
     names = None if told is None else changes.attribute_names()
-    return _Seen(told is not None, told or Changes(), inodes, changes.totals(), names)
+    return _Seen(told is not None, told or Changes(), inodes, changes.totals(), names, _status(changes, residency))
+
+
+def _status(changes: ChangeWatch, residency: Residency) -> bytes:
+    """``status.json``: numbers of snapshots, discs and open jobs by state, contents in the cache."""
+    return json.dumps({**changes.tally(), "cached_contents": len(residency)}, indent=1, sort_keys=True).encode() + b"\n"
 
 
 async def _tell(mount: RunningMount, seen: _Seen) -> None:

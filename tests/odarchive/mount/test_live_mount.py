@@ -1,6 +1,7 @@
 """``odarchive mount`` as a process, over a catalogue that changes under it."""
 
 import ctypes
+import json
 import os
 import subprocess
 import sys
@@ -197,3 +198,43 @@ def test_mount_8_mounts_an_archive(site: Site) -> None:
     again = subprocess.run([*helper, site.root, site.directory], capture_output=True, check=False, timeout=30)
     assert again.returncode == 32
     assert b"already mounted" in again.stderr
+
+
+def test_the_folder_of_views_is_there_and_not_listed(site: Site) -> None:
+    site.add(b"file", 100, b"one", since=1)
+    with site.catalogue.write() as connection:
+        raw = driver(connection)
+        raw.execute("UPDATE snapshot SET finished_ns = 1700000000000000000")
+        raw.execute(
+            "INSERT INTO segment (id, label, state, media, capacity, planned_bytes, payload_bytes, created_ns)"
+            " VALUES (1, 'X-0001', 'archived', 'cd', 1, 1, 5, 0)"
+        )
+        raw.execute("INSERT INTO piece (content, segment, start, length, sector) SELECT id, 1, 0, size, 9 FROM content")
+        raw.execute(
+            "INSERT INTO disc (id, uuid, segment, label, state, image_size, digest, created_ns)"
+            " VALUES (1, 'u', 1, 'X-0001.1', 'verified', 65536, zeroblob(32), 0)"
+        )
+    site.add(b"file", 101, b"another", since=2)
+    site.add(b"elsewhere", 102, b"on no disc")
+    site.mount()
+    views = site.directory / ".odarchive"
+    assert sorted(os.listdir(site.directory)) == ["elsewhere", "file"]
+    assert (site.directory / "file").read_bytes() == b"another"
+    assert sorted(os.listdir(views)) == ["dates", "discs", "snapshots", "status.json"]
+    assert sorted(os.listdir(views / "snapshots")) == ["1", "2"]
+    assert (views / "snapshots/1/file").read_bytes() == b"one"
+    assert os.listdir(views / "dates") == ["1970-01-01", "2023-11-14"]
+    assert (views / "dates/2023-11-14/file").read_bytes() == b"one"
+    assert os.listdir(views / "discs") == ["X-0001.1"]
+    assert os.listdir(views / "discs/X-0001.1") == []  # of the present, it carries nothing
+    number = (views / "snapshots/1/file").stat().st_ino
+    assert soon(lambda: json.loads((views / "status.json").read_text()).get("discs") == {"verified": 1})
+    with site.catalogue.write() as connection:
+        driver(connection).execute("UPDATE disc SET state = 'suspect'")
+    assert soon(lambda: json.loads((views / "status.json").read_text())["discs"] == {"suspect": 1})
+    with pytest.raises(FileNotFoundError):
+        (views / "snapshots/3").stat()
+    assert (views / "snapshots/1/..").resolve() == views / "snapshots"
+    site.unmount()
+    site.mount()
+    assert (views / "snapshots/1/file").stat().st_ino == number

@@ -1,0 +1,201 @@
+"""What a mount costs as an archive grows: seconds to mount and memory at 1 and 10 million files, 600 discs against 1.
+
+``pytest tests/bench/mount/test_bench_size.py``; writes ``SIZE.md`` beside itself. ``ODARCHIVE_BENCH_FILES`` (a list
+such as ``100000,1000000``) takes other sizes. Rows are written straight into real catalogues: some minutes and 2 GB of
+disk for ten millions. Asserted are the goals: mounted within a second, 150 MB resident, no slowdown by discs (5 %).
+"""
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, os.fspath(Path(__file__).parent))
+
+import peers
+
+from odarchive.catalogue import archive
+
+HERE = Path(__file__).parent
+SIZES = [int(word) for word in os.environ.get("ODARCHIVE_BENCH_FILES", "1000000,10000000").split(",")]
+WIDE, DEEP = 500, 40
+"""Folders in the root, and files in a folder of the second level."""
+ASKED = 20_000
+"""Paths looked at, after which memory is measured."""
+SECONDS, MIB = 1.0, 150
+TIMES = 5
+SLOWER = 1.05
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(os.geteuid() != 0 or not Path("/dev/fuse").exists(), reason="wants root and /dev/fuse"),
+]
+
+
+def rows(count: int, discs: int) -> Iterator[tuple[int, bytes, int, int, int, int | None]]:
+    """(parent, name, ino, mode, size, content): files evenly in folders of two levels, in the order of the index."""
+    number = 1
+    tops = [(1, b"project %05d" % top, 2 + top, 0o40755, 0, None) for top in range(WIDE)]
+    yield from tops
+    number += len(tops)
+    middles = []
+    for top in range(WIDE):
+        for middle in range(count // (WIDE * DEEP)):
+            number += 1
+            middles.append(number)
+            yield (2 + top, b"part %05d" % middle, number, 0o40755, 0, None)
+    for folder in middles:
+        for file in range(DEEP):
+            number += 1
+            yield (folder, b"picture %06d.jpg" % file, number, 0o100644, 3_000_000, 1 + number % discs)
+
+
+def make(root: Path, count: int, discs: int) -> None:
+    """An archive of so many files whose contents lie on so many discs."""
+    root.mkdir()
+    (root / "archive.toml").write_text("")
+    facts = archive.Facts(uuid=f"00000000-0000-4000-8000-{count:012}", label_prefix="BENCH", created_ns=0)
+    archive.create(root / "catalogue.db", facts).close()
+    raw = sqlite3.connect(root / "catalogue.db", isolation_level=None)
+    raw.execute("PRAGMA journal_mode = OFF")
+    raw.execute("PRAGMA synchronous = OFF")
+    raw.execute("PRAGMA cache_size = -400000")
+    indexes = raw.execute("SELECT name, sql FROM sqlite_master WHERE tbl_name = 'entry' AND sql LIKE 'CREATE INDEX%'")
+    made = indexes.fetchall()
+    for name, _ in made:
+        raw.execute(f"DROP INDEX {name}")
+    raw.execute("BEGIN")
+    for disc in range(1, discs + 1):
+        raw.execute("INSERT INTO content (id, digest, size) VALUES (?, ?, 3000000)", (disc, disc.to_bytes(32, "big")))
+        raw.execute(
+            "INSERT INTO segment (id, label, state, media, capacity, planned_bytes, payload_bytes, created_ns)"
+            " VALUES (?, ?, 'archived', 'bd', 1, 1, 1, 0)",
+            (disc, f"BENCH-{disc:04}"),
+        )
+        raw.execute(
+            "INSERT INTO piece (content, segment, start, length, sector) VALUES (?, ?, 0, 3000000, 100)", (disc, disc)
+        )
+        raw.execute(
+            "INSERT INTO disc (id, uuid, segment, label, state, image_size, digest, created_ns)"
+            " VALUES (?, ?, ?, ?, 'verified', 65536, zeroblob(32), 0)",
+            (disc, f"u{disc}", disc, f"BENCH-{disc:04}.1"),
+        )
+    raw.executemany(
+        "INSERT INTO entry (parent, name, since, ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns, src_dev,"
+        " src_ino, content, carrier, shown) VALUES (?, ?, 0, ?, ?, 1, 0, 0, ?, 0, 0, 0, 0, ?, 0, 1)",
+        rows(count, discs),
+    )
+    for _, statement in made:
+        raw.execute(statement)
+    raw.execute("COMMIT")
+    raw.close()
+
+
+def paths(mount: Path, count: int, chance: random.Random) -> list[str]:
+    middles = count // (WIDE * DEEP)
+    places = [(chance.randrange(WIDE), chance.randrange(middles), chance.randrange(DEEP)) for _ in range(ASKED)]
+    return [f"{mount}/project {top:05}/part {middle:05}/picture {file:06}.jpg" for top, middle, file in places]
+
+
+class Mounted:
+    """A mount of an archive; ``seconds`` from starting the program to its first answer."""
+
+    def __init__(self, root: Path, mountpoint: Path) -> None:
+        self.mountpoint = mountpoint
+        mountpoint.mkdir(exist_ok=True)
+        argv = [sys.executable, "-m", "odarchive", "-a", root, "mount", "--foreground", mountpoint]
+        began = time.monotonic()
+        with (root / "log").open("ab") as log:
+            self.process = subprocess.Popen(argv, stdout=log, stderr=log)
+        while not (mountpoint / "project 00000").exists():
+            assert self.process.poll() is None
+            assert time.monotonic() < began + peers.START_SECONDS
+            time.sleep(0.005)
+        self.seconds = time.monotonic() - began
+
+    def mib(self) -> int:
+        """Resident now."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") >> 20
+
+    def close(self) -> None:
+        subprocess.run(["fusermount3", "-uz", self.mountpoint], check=False, timeout=60)
+        self.process.wait(20)
+
+
+def client(root: Path) -> Path:
+    program = root / "client"
+    if not program.exists():
+        subprocess.run(["cc", "-O2", "-o", program, HERE / "client.c"], check=True, timeout=60)
+    return program
+
+
+def rate(program: Path, words: list[str | Path]) -> float:
+    """One figure of ``client.c`` with cold names."""
+    os.sync()
+    Path("/proc/sys/vm/drop_caches").write_text("2\n")
+    return float(subprocess.run([program, *words], capture_output=True, text=True, check=True, timeout=300).stdout)
+
+
+def test_mounting_stays_quick_and_small(tmp_path: Path) -> None:
+    lines, failed = [], []
+    for count in SIZES:
+        root = tmp_path / f"archive{count}"
+        make(root, count, 600)
+        seconds, (lean, full, stat) = [], (0, 0, 0.0)
+        for _ in range(3):
+            mounted = Mounted(root, tmp_path / "mnt")
+            try:
+                seconds.append(mounted.seconds)
+                lean = mounted.mib()
+                (tmp_path / "list").write_text("\n".join(paths(mounted.mountpoint, count, random.Random(1))) + "\n")
+                stat = max(stat, rate(client(tmp_path), ["stat", tmp_path / "list"]))
+                full = max(full, mounted.mib())
+            finally:
+                mounted.close()
+        (root / "catalogue.db").unlink()
+        lines.append(f"| {count:,} | {min(seconds):.2f} | {lean} | {full} | {stat:,.0f} |\n")
+        failed += [f"{count:,} files: {min(seconds):.2f} s, {full} MiB"] if min(seconds) > SECONDS or full > MIB else []
+    head = "| files | mounted in, s | resident then, MiB | after 20,000 random stats, MiB | cold stat/s |\n"
+    record("sizes", f"{head}|---:|---:|---:|---:|---:|\n{''.join(lines)}")
+    assert failed == []
+
+
+def test_six_hundred_discs_are_as_quick_as_one(tmp_path: Path) -> None:
+    count = min(*SIZES, 100_000)
+    one, many = tmp_path / "one", tmp_path / "many"
+    make(one, count, 1)
+    make(many, count, 600)
+    found: dict[Path, dict[str, list[float]]] = {root: {"stat": [], "find": []} for root in (one, many)}
+    mounts = {root: Mounted(root, tmp_path / f"mnt {root.name}") for root in (one, many)}
+    try:
+        for _ in range(TIMES):  # in turns, so that what else the machine does falls on both
+            for root, mounted in mounts.items():
+                (tmp_path / "list").write_text("\n".join(paths(mounted.mountpoint, count, random.Random(1))) + "\n")
+                found[root]["stat"].append(rate(client(tmp_path), ["stat", tmp_path / "list"]))
+                found[root]["find"].append(rate(client(tmp_path), ["find", mounted.mountpoint]))
+    finally:
+        for mounted in mounts.values():
+            mounted.close()
+    ratios = {what: max(found[one][what]) / max(found[many][what]) for what in ("stat", "find")}
+    lines = "".join(
+        f"| {what} | {max(found[one][what]):,.0f} | {max(found[many][what]):,.0f} | {ratio:.3f} |\n"
+        for what, ratio in ratios.items()
+    )
+    head = f"| {count:,} files | 1 disc, /s | 600 discs, /s | times slower |\n|---|---:|---:|---:|\n"
+    record("union", head + lines)
+    assert max(ratios.values()) < SLOWER, ratios
+
+
+def record(part: str, table: str) -> None:
+    """Put a table in place of the one of the last run."""
+    target = HERE / "SIZE.md"
+    title = "# The mount as an archive grows\n\nWritten by `make bench` (`test_bench_size.py`); the best of several.\n"
+    old = target.read_text().split("\n## ")[1:] if target.exists() else []
+    parts = {text.split("\n", 1)[0]: text.split("\n", 1)[1].strip() for text in old} | {part: table.strip()}
+    target.write_text(title + "".join(f"\n## {name}\n\n{text}\n" for name, text in sorted(parts.items())))
