@@ -28,6 +28,11 @@ class Medium:
     managed: int
 
     @property
+    def formatted(self) -> "Medium":
+        """The same with what is left beside the spare area, if it has one."""
+        return Medium(self.name, self.managed, self.managed)
+
+    @property
     def rate(self) -> int:
         """Bytes a second at which such discs are usually burned, mean over the disc; an estimate for planning."""
         return _RATES.get(self.name.split("-", maxsplit=1)[0], _RATES["bd"])
@@ -76,7 +81,7 @@ def parse_medium(text: str) -> Medium:
     if plain != word and (medium := MEDIA.get(_ALIASES.get(plain, plain))):
         if medium.managed == medium.capacity:
             raise OdarchiveError(f"{text!r}: {medium.name} has no spare area; write {medium.name}")
-        return Medium(medium.name, medium.managed, medium.managed)
+        return medium.formatted
     capacity = _bytes(word)
     if capacity is None:
         names = ", ".join(MEDIA)

@@ -12,7 +12,7 @@ import click
 from odarchive.cli import burn as burn_command
 from odarchive.cli import image as image_command
 from odarchive.cli import info as info_command
-from odarchive.cli import output
+from odarchive.cli import output, wishes
 from odarchive.cli import plan as plan_command
 from odarchive.cli import scan as scan_command
 from odarchive.cli.opening import open_archive
@@ -54,17 +54,14 @@ def plan_iso(context: click.Context, size: str, dry_run: bool, yes: bool) -> Non
 def num_isos(settings: Settings, media: str | None) -> None:
     """Tell how many discs the archive has, planned ones included."""
     from odarchive.catalogue import summary  # noqa: PLC0415
-    from odarchive.correction.room import parse_ecc  # noqa: PLC0415
-    from odarchive.media import parse_medium  # noqa: PLC0415
-    from odarchive.planning import Wish, make_plan  # noqa: PLC0415
+    from odarchive.planning import make_plan  # noqa: PLC0415
 
-    medium = None if media is None else parse_medium(media)
     archive = open_archive(settings.root())
     with archive.catalogue.read() as connection:
         planned = len(summary.segments(connection))
     more = 0
-    if medium is not None:
-        result = make_plan(archive.catalogue, medium, Wish(ecc=parse_ecc(archive.config.ecc)), dry_run=True)
+    if media is not None:
+        result = make_plan(archive.catalogue, *wishes.wish_of(archive, {"media": (media,)}), dry_run=True)
         more = len(result.segments) - len(result.topped_up)
     if settings.json:
         output.document({"num_isos": planned + more, "planned": planned, "new": more})

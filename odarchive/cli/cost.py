@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from odarchive.cli import output
+from odarchive.cli import output, wishes
 from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 
@@ -45,9 +45,7 @@ def cost(settings: Settings, media: str | None) -> None:
 def _discs(archive: "Archive", media: str | None) -> dict[str, tuple[int, int]]:
     """Burned discs and discs to burn, by kind of medium."""
     from odarchive.catalogue import summary  # noqa: PLC0415
-    from odarchive.correction.room import parse_ecc  # noqa: PLC0415
-    from odarchive.media import parse_medium  # noqa: PLC0415
-    from odarchive.planning import Wish, make_plan  # noqa: PLC0415
+    from odarchive.planning import make_plan  # noqa: PLC0415
 
     burned: Counter[str] = Counter()
     wanted: Counter[str] = Counter()
@@ -58,9 +56,7 @@ def _discs(archive: "Archive", media: str | None) -> dict[str, tuple[int, int]]:
             burned[line.media] += used.get(line.id, 0)
             wanted[line.media] += max(0, (line.wanted or copies) - line.copies)
     if media is not None:
-        result = make_plan(
-            archive.catalogue, parse_medium(media), Wish(ecc=parse_ecc(archive.config.ecc)), dry_run=True
-        )
+        result = make_plan(archive.catalogue, *wishes.wish_of(archive, {"media": (media,)}), dry_run=True)
         for segment in result.segments[len(result.topped_up) :]:
             wanted[segment.medium.name] += copies
     return {kind: (burned[kind], wanted[kind]) for kind in {*burned, *wanted}}

@@ -61,6 +61,18 @@ def wish_options() -> "Callable[[Callable[..., Any]], Callable[..., Any]]":
     return add
 
 
+def medium_of(archive: "Archive", text: str) -> "Medium":
+    """The medium of this name or size, as the archive's burner leaves it: with ``[burn] defects``, formatted.
+
+    Raises:
+        OdarchiveError: it is none.
+    """
+    from odarchive.media import parse_medium  # noqa: PLC0415
+
+    medium = parse_medium(text)
+    return medium.formatted if archive.config.defects else medium
+
+
 def wish_of(archive: "Archive", given: dict[str, Any]) -> "tuple[Medium, Wish]":
     """The first medium, and everything else, from these options.
 
@@ -68,10 +80,9 @@ def wish_of(archive: "Archive", given: dict[str, Any]) -> "tuple[Medium, Wish]":
         OdarchiveError: a size is none.
     """
     from odarchive.correction.room import parse_ecc  # noqa: PLC0415
-    from odarchive.media import parse_medium  # noqa: PLC0415
     from odarchive.planning import Wish  # noqa: PLC0415
 
-    medium, *others = map(parse_medium, given["media"])
+    medium, *others = (medium_of(archive, text) for text in given["media"])
     copies, places = given.get("copies"), given.get("places")
     if (places or 1) > (copies or archive.config.copies):
         raise click.UsageError(f"{places} places need as many copies; say --copies {places}")

@@ -50,6 +50,11 @@ def test_a_blu_ray_has_two_capacities(scanned):
     grown(scanned, 12_400_000_000)
     assert len(scanned.json("plan", "--media", "bd", "-n")["segments"]) == 1
     assert len(scanned.json("plan", "--media", "bd-managed", "-n")["segments"]) == 2
+    config = scanned.root / "archive.toml"
+    config.write_text(config.read_text().replace("[burn]\n", "[burn]\ndefects = true\n"))
+    assert [one["capacity"] for one in scanned.json("plan", "--media", "bd", "-n")["segments"]] == [24_220_008_448] * 2
+    assert scanned("num_isos", "--media", "bd") == 0
+    assert scanned.out == "2\n"
     assert scanned("plan", "--media", "dvd-managed") == 3
     assert "dvd has no spare area; write dvd" in scanned.err
 
