@@ -1,7 +1,7 @@
 """``odarchive label``: sheets to print: the face or hub of discs, spines of their cases, the list of a shelf or box."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,11 +44,20 @@ class Order:
     "--inner", type=click.FloatRange(20, 60), default=46.0, show_default=True, help="face: where printing begins, mm."
 )
 @click.option("--title", help="box: what stands over the list.")
+@click.option("--no-folders", "secret", is_flag=True, help="Say nothing of what is on the discs.")
 @click.option("--force", is_flag=True, help="Replace FILE.")
 @common_options()
 @click.pass_obj
 def label(
-    settings: Settings, /, names: tuple[str, ...], out: Path, *, everything: bool, force: bool, **order: object
+    settings: Settings,
+    /,
+    names: tuple[str, ...],
+    out: Path,
+    *,
+    everything: bool,
+    secret: bool,
+    force: bool,
+    **order: object,
 ) -> None:
     """Make sheets to print for each DISC, named by label, id or what its square code says.
 
@@ -62,7 +71,10 @@ def label(
     from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
 
     archive = open_archive(settings.root())
-    made = _pages(archive, _labels(archive, names), Order(**order))  # type: ignore[arg-type]  # click made them
+    labels = _labels(archive, names)
+    if secret:
+        labels = [replace(one, folders=()) for one in labels]
+    made = _pages(archive, labels, Order(**order))  # type: ignore[arg-type]  # click made them
     _write(out, _rendered(out, made), force=force)
     if settings.json:
         output.document({"file": str(out), "pages": len(made)})

@@ -259,7 +259,9 @@ def _print(report: Mapping[str, Any]) -> None:
         if not other["element"].startswith("drive"):
             output.line(f"{other['element']}: {other['machine']}")
     kinds = Counter(slot["believed"] or slot["machine"] for slot in report["slots"])
-    output.line(f"{len(report['slots'])} slots: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
+    if kinds:
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        output.line(f"{len(report['slots'])} slots: {counts}")
     for slot in report["slots"]:
         if slot["disc"]:
             output.line(f"slot {slot['slot']}: {slot['disc']}")

@@ -140,6 +140,8 @@ async def test_sheets_of_an_archive_that_has_discs(autojump_clock, tmp_path, cap
     text = (tmp_path / "box.svg").read_text()
     assert "photos/00 (4), photos/01 (4)" in text
     assert "8 files, 240 kB" in text
+    assert main([*archive, "label", "--all", "--no-folders", "--out", str(tmp_path / "secret.svg")]) == 0
+    assert "photos" not in (tmp_path / "secret.svg").read_text()
     assert main([*archive, "label", "--all", "--out", str(tmp_path / "box.svg")]) != 0
     assert "exists already" in capsys.readouterr().err
     assert main([*archive, "label", "--all", "--out", str(tmp_path / "box.svg"), "--force", "--json"]) == 0
