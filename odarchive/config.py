@@ -137,6 +137,8 @@ class Config:
     copies: int = 1
     ecc: str = "none"
     """Error correction behind each image that is planned: ``none``, ``auto`` or a percentage."""
+    parity: str = "none"
+    """Parity discs for the sets that new segments are put into: ``none``, or data+parity such as ``16+4``."""
     streamed: bool = False
     """Images go straight into the burner; otherwise through a file in ``staging``."""
     program: str = "xorriso"
@@ -182,7 +184,7 @@ _SECTIONS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "robot": _ROBOT_KEYS,
     "paths": {"staging": str, "cache": str, "socket": str},
     "cache": dict.fromkeys(("bytes", "read_ahead", "keep_free", "keep_small", "keep_head"), int),
-    "burn": {"copies": int, "ecc": str, "staging": str, "program": str, "speed": int, "defects": bool},
+    "burn": {"copies": int, "ecc": str, "parity": str, "staging": str, "program": str, "speed": int, "defects": bool},
     "recall": {"deadline": (int, float), "hold": (int, float)},
     "mount": {"refuse": list, "trust": list, "users": list, "rate": int},
     "web": {"listen": str},

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
-from odarchive.catalogue import machine, schema
+from odarchive.catalogue import machine, paritysets, schema
 from odarchive.errors import NotFound, OdarchiveError
 from odarchive.model import ContentId, DiscId, Job, JobId, JobKind, JobState, SegmentId, SegmentState
 
@@ -33,7 +33,10 @@ def enqueue_burns(connection: Connection, segments: Sequence[SegmentId] | None, 
     if segments is not None:
         _all_there(segments, rows)
     found: list[JobId] = []
+    later = paritysets.not_yet(connection) if segments is None else set()
     for segment, state in rows:
+        if segment in later:
+            continue
         if state != SegmentState.ARCHIVED:
             found.append(_burn_job(connection, SegmentId(segment), now_ns))
         elif segments is not None:

@@ -159,6 +159,7 @@ def reopenable(connection: Connection, *, copies: int | None, places: int | None
             _s.copies.is_not_distinct_from(copies),
             _s.places.is_not_distinct_from(places),
             _s.image_size.is_(None),
+            _s.id.not_in(select(schema.parity_member.c.segment).where(schema.parity_member.c.kind == "parity")),
             _s.id.not_in(select(schema.disc.c.segment)),
             _s.id.not_in(select(schema.job.c.segment).where(schema.job.c.segment.is_not(None))),
         )
@@ -171,6 +172,7 @@ def reopen(connection: Connection, numbers: Sequence[SegmentId]) -> None:
     """Take back these plans: what they hold is on no segment again."""
     connection.execute(delete(schema.piece).where(_p.segment.in_(numbers)))
     connection.execute(update(schema.entry).where(_e.carrier.in_(numbers), _e.content.is_(None)).values(carrier=None))
+    connection.execute(delete(schema.parity_member).where(schema.parity_member.c.segment.in_(numbers)))
     connection.execute(delete(schema.segment).where(_s.id.in_(numbers)))
 
 
@@ -244,6 +246,7 @@ def drop_if_empty(connection: Connection, number: SegmentId) -> None:
         select(schema.job.c.id).where(schema.job.c.segment == number),
     )
     if not any(connection.execute(query.limit(1)).first() for query in used):
+        connection.execute(delete(schema.parity_member).where(schema.parity_member.c.segment == number))
         connection.execute(delete(schema.segment).where(_s.id == number))
 
 
@@ -283,6 +286,8 @@ def whole_catalogue(connection: Connection) -> Iterator[bytes]:
         schema.content: None,
         schema.entry: {"shown", "ctime_ns", "src_dev", "src_ino"},
         schema.piece: None,
+        schema.parity_set: None,
+        schema.parity_member: None,
     }
     yield json.dumps({"format": "odarchive catalogue", "version": 1}).encode() + b"\n"
     for table, without in columns.items():

@@ -23,7 +23,20 @@ BATCH = 5_000
 UNKNOWN_DIGEST = bytes(32)
 """In the place of an image's digest that no disc tells: the next full verification records it."""
 
-_TABLES = ("archive", "source", "snapshot", "segment", "disc", "content", "xattrs", "holes", "entry", "piece")
+_TABLES = (
+    "archive",
+    "source",
+    "snapshot",
+    "segment",
+    "disc",
+    "content",
+    "xattrs",
+    "holes",
+    "entry",
+    "piece",
+    "parity_set",
+    "parity_member",
+)
 _ABSENT = {"shown": 0, "ctime_ns": 0, "src_dev": 0, "src_ino": 0, "forgotten_ns": None}
 _PROVEN = f"('{DiscState.VERIFIED}', '{DiscState.SUSPECT}', '{DiscState.MISSING}')"
 
@@ -158,7 +171,13 @@ def finish(connection: Connection, seen: Iterable[str]) -> list[str]:
         f"UPDATE segment SET state = 'planned', payload_bytes = 0, image_size = NULL, image_digest = NULL"
         f" WHERE id IN {unproven}"
     )
-    raw.execute(f"DELETE FROM segment WHERE id IN {unproven} AND id NOT IN (SELECT segment FROM disc)")
+    gone = f"(SELECT id FROM segment WHERE id IN {unproven} AND id NOT IN (SELECT segment FROM disc))"
+    raw.execute(f"DELETE FROM parity_member WHERE segment IN {gone}")
+    # a set of whose parity no disc is left is none
+    whole = "(SELECT parity_set FROM parity_member WHERE kind = 'parity')"
+    raw.execute(f"DELETE FROM parity_member WHERE parity_set NOT IN {whole}")
+    raw.execute("DELETE FROM parity_set WHERE id NOT IN (SELECT parity_set FROM parity_member)")
+    raw.execute(f"DELETE FROM segment WHERE id IN {gone}")
     raw.execute(
         "UPDATE segment SET state = CASE WHEN (SELECT count(*) FROM disc WHERE disc.segment = segment.id"
         " AND disc.state = 'verified') >= coalesce(copies, 1) THEN 'archived' ELSE 'imaged' END"

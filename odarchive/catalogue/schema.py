@@ -259,6 +259,29 @@ segment = Table(
     comment="plans for one disc each",
 )
 
+parity_set = Table(
+    "parity_set",
+    metadata,
+    Column("id", BigId, primary_key=True, comment="also the number people use"),
+    Column("uuid", Text, nullable=False, unique=True, comment="as its parity discs tell it"),
+    Column("data", Integer, nullable=False, comment="data discs it is for; fewer when it was closed before"),
+    Column("parity", Integer, nullable=False, comment="parity discs"),
+    Column("capacity", BigInteger, nullable=False, comment="bytes of the medium of all its discs"),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("closed_ns", BigInteger, comment="since when it takes no more data discs; NULL: until it is full"),
+    comment="sets of discs any few of which may be lost",
+)
+
+parity_member = Table(
+    "parity_member",
+    metadata,
+    Column("segment", BigId, ForeignKey("segment.id"), primary_key=True, autoincrement=False),
+    Column("parity_set", BigId, ForeignKey("parity_set.id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False, comment="data or parity"),
+    sqlite_with_rowid=False,
+    comment="which segments belong to a set",
+)
+
 piece = Table(
     "piece",
     metadata,
@@ -453,6 +476,8 @@ __all__ = [
     "metadata",
     "motion",
     "name_alias",
+    "parity_member",
+    "parity_set",
     "piece",
     "problem",
     "segment",

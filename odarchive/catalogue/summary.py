@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, func, select
 
-from odarchive.catalogue import schema
+from odarchive.catalogue import paritysets, schema
 from odarchive.errors import NotFound
 from odarchive.model import DiscState, SegmentId, SegmentState, SnapshotState
 
@@ -106,7 +106,8 @@ def segments_to_build(connection: Connection, wanted: Sequence[SegmentId] | None
     """
     there = {line.id: line for line in segments(connection)}
     if wanted is None:
-        return [line for line in there.values() if line.state is not SegmentState.ARCHIVED]
+        made = paritysets.parity_segments(connection)  # by the librarian, from the images of their set
+        return [line for line in there.values() if line.state is not SegmentState.ARCHIVED and line.id not in made]
     for number in wanted:
         if number not in there:
             raise NotFound(f"there is no segment {number}; `odarchive info` lists them")

@@ -66,6 +66,7 @@ driver = {driver}
 [burn]
 # copies = 1                   # verified discs of every segment, unless its plan says (plan --copies)
 {ecc}# ecc = "none"                 # error correction on each disc: "auto" (all that is free, 20 % at least), or "15%"
+{parity}# parity = "none"              # parity discs: "16+4" is 4 for each 16; any 4 of these 20 may then be lost
 # staging = "file"             # or "stream": images go straight into the burner, after their sources were read once
 # program = "xorriso"          # or "cdrecord" (wodim; CD and DVD) or "growisofs" (DVD and BD)
 # speed = 0                    # as that program counts; 0: as fast as drive and disc like
@@ -120,6 +121,7 @@ class NewArchive:
     key: str = ""
     """The file with the key, if this machine has it."""
     ecc: str = ""
+    parity: str = ""
 
 
 @click.command()
@@ -138,6 +140,7 @@ class NewArchive:
     "--new-key", type=click.Path(path_type=Path), metavar="FILE", help="Make a key in FILE, encrypt to it too."
 )
 @click.option("--ecc", metavar="auto|N%", default="", help="Error correction on every disc, by dvdisaster.")
+@click.option("--parity", metavar="D+P", default="", help="P parity discs for each D discs, such as 16+4.")
 @common_options()
 @click.pass_obj
 def init(
@@ -153,15 +156,18 @@ def init(
 ) -> None:
     """Make a new archive in DIRECTORY (or in the folder that --archive names)."""
     from odarchive.correction.room import parse_ecc  # noqa: PLC0415
+    from odarchive.parity.layout import parse_shape  # noqa: PLC0415
 
     root = (directory or settings.root()).absolute()
-    ecc = options.pop("ecc")
+    ecc, parity = options.pop("ecc"), options.pop("parity")
     if ecc:
         parse_ecc(ecc)
+    if parity:
+        parse_shape(parity)
     encrypt_to: tuple[str, ...] = options.pop("encrypt_to")
     new_key: Path | None = options.pop("new_key")
     new = NewArchive(root, driver, _robot(driver, options), tuple(map(_drive, drives)), label, udf_symlinks)
-    new = replace(_encrypted(new, encrypt_to, new_key), ecc=ecc)
+    new = replace(_encrypted(new, encrypt_to, new_key), ecc=ecc, parity=parity)
     identity = create(new)
     if settings.json:
         output.document({"archive": str(root), "uuid": identity, "encrypted_to": list(new.recipients)})
@@ -263,7 +269,8 @@ def _toml(new: NewArchive) -> str:
     shown = f"key = {_quoted(new.key)}" if new.key else '# key = "key.txt"'
     key = f"{shown:<30} # the file that opens the discs of an encrypted archive; without it they are only written\n"
     ecc = f"ecc = {_quoted(new.ecc)}\n" if new.ecc else ""
-    return _TOML.format(driver=_quoted(new.driver), settings=settings, drives=drives, key=key, ecc=ecc)
+    parity = f"parity = {_quoted(new.parity)}\n" if new.parity else ""
+    return _TOML.format(driver=_quoted(new.driver), settings=settings, drives=drives, key=key, ecc=ecc, parity=parity)
 
 
 def _value(value: str | int | tuple[str, ...]) -> str:

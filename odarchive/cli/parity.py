@@ -1,6 +1,5 @@
 """``odarchive parity`` and ``odarchive repair``: parity discs for a set of images, and images right again."""
 
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +19,14 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def _shape(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([0-9]{1,3})\+([0-9]{1,3})", value)
-    shape = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not (shape[0] and shape[1]) or sum(shape) > 256:
-        raise click.BadParameter(f"{value!r}: write data+parity discs such as 16+4, 256 at most")
+    from odarchive.parity.layout import parse_shape  # noqa: PLC0415
+
+    try:
+        shape = parse_shape(value)
+    except OdarchiveError as error:
+        raise click.BadParameter(str(error)) from None
+    if shape is None:
+        raise click.BadParameter("write data+parity discs such as 16+4")
     return shape
 
 

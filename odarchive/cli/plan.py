@@ -54,6 +54,8 @@ def _print(archive: "Archive", result: "PlanResult", copies: int) -> None:
     _discs(archive, result, copies)
     if result.topped_up:
         output.line(f"planned anew with it, not being burned yet: {_numbers(result.topped_up)}")
+    if result.parity:
+        output.line(f"and {result.parity} parity discs, made when the data discs of their set are burned")
     if result.waiting_bytes:
         output.line(f"{output.size(result.waiting_bytes)} wait for a fuller last disc")
     for pattern in result.unmet:
@@ -128,6 +130,7 @@ def _document(archive: "Archive", result: "PlanResult", copies: int, *, dry_run:
     return {
         "dry_run": dry_run,
         "new_bytes": result.new_bytes,
+        "parity_discs": result.parity,
         "waiting_bytes": result.waiting_bytes,
         "copies": copies,
         "cost": _price(archive, result, copies),

@@ -56,6 +56,7 @@ _PLACES = {
     "health": "odarchive.cli.health:health",
     "status": "odarchive.cli.status:status",
     "parity": "odarchive.cli.parity:parity",
+    "parity-set": "odarchive.cli.parity_set:parity_set",
     "repair": "odarchive.cli.parity:repair",
     "key": "odarchive.cli.key:key",
     "info": "odarchive.cli.info:info",

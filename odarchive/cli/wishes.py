@@ -46,6 +46,9 @@ _OPTIONS = (
         help="What would fill a last disc less waits for a later plan.",
     ),
     click.option("--ecc", metavar="auto|N%|none", help="Error correction on the discs; default: as archive.toml says."),
+    click.option(
+        "--parity", metavar="D+P|none", help="P parity discs for each D discs; default: as archive.toml says."
+    ),
     click.option("--yes", "-y", is_flag=True, help=f"Plan more than {MANY} discs without asking."),
 )
 
@@ -80,6 +83,7 @@ def wish_of(archive: "Archive", given: dict[str, Any]) -> "tuple[Medium, Wish]":
         OdarchiveError: a size is none.
     """
     from odarchive.correction.room import parse_ecc  # noqa: PLC0415
+    from odarchive.parity.layout import parse_shape  # noqa: PLC0415
     from odarchive.planning import Wish  # noqa: PLC0415
 
     medium, *others = (medium_of(archive, text) for text in given["media"])
@@ -94,6 +98,7 @@ def wish_of(archive: "Archive", given: dict[str, Any]) -> "tuple[Medium, Wish]":
         copies=copies,
         places=places,
         ecc=parse_ecc(given.get("ecc") or archive.config.ecc),
+        parity=parse_shape(given.get("parity") or archive.config.parity),
     )
     return medium, wish
 

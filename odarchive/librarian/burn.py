@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from odarchive.catalogue import discs, jobs, machine, motions, renewal
+from odarchive.catalogue import discs, jobs, machine, motions, paritysets, renewal
 from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Attempt, Disc, Segment
 from odarchive.correction.dvdisaster import augment
@@ -32,6 +32,7 @@ from odarchive.imaging import LeftOut, StreamedImage, build_image, image_size, s
 from odarchive.librarian import settle
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.duplicate import image_from_copy
+from odarchive.librarian.parityimages import parity_images, release
 from odarchive.librarian.settle import Kind
 from odarchive.librarian.stock import is_stack, take_stock
 from odarchive.librarian.workroom import Workroom
@@ -73,7 +74,9 @@ async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
                 "check blanks and drive, then `odarchive burn` again"
             )
         segment = await room.read(discs.segment, job.segment)
-    staged(room, segment).unlink(missing_ok=True)
+    if not await room.read(paritysets.keeps_image, segment.id):
+        staged(room, segment).unlink(missing_ok=True)
+    await release(room, segment.id)
     step = f"{segment.label} is archived"
     await room.write(jobs.set_state, job.id, JobState.DONE, step=step, now_ns=room.now_ns())
 
@@ -101,6 +104,10 @@ async def _image(room: Workroom, bay: Bay, segment: Segment) -> tuple[int, Segme
     if segment.image_size is None or not path.exists() or path.stat().st_size not in whole:
         if await room.read(renewal.on_disc, segment.id):
             await image_from_copy(room, bay, segment, path)
+            return segment.disc_size or path.stat().st_size, segment
+        if await room.read(paritysets.of, segment.id, paritysets.PARITY) is not None:
+            await parity_images(room, bay, segment.id)
+            segment = await room.read(discs.segment, segment.id)
             return segment.disc_size or path.stat().st_size, segment
         bay.doing(f"building the image {segment.label}", segment.planned_bytes)
         built = await room.heavy(lambda: build_image(room.catalogue, segment.id, room.config.staging))
@@ -319,5 +326,7 @@ async def sweep_staging(room: Workroom) -> None:
     """Remove staged images whose segment is archived: a crash came between the record and the removal."""
     for path in sorted(room.config.staging.glob("*.iso")):
         segment = await room.read(discs.segment_by_label, path.stem)
-        if segment is not None and segment.state is SegmentState.ARCHIVED:
+        if segment is None or segment.state is not SegmentState.ARCHIVED:
+            continue
+        if not await room.read(paritysets.keeps_image, segment.id):
             path.unlink(missing_ok=True)

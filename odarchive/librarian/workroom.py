@@ -69,6 +69,9 @@ class Workroom:
     claims: set[int] = field(default_factory=set)
     """Slots whose disc a bay holds or is about to fetch; no other bay may ask the arm for it."""
 
+    making: trio.Lock = field(default_factory=trio.Lock)
+    """Held while the parity images of a set are made: they all come at once, for whichever drive asks first."""
+
     captions: dict[Element, str] = field(default_factory=dict)
     """Which disc lies at a place, or should come from it, in words: for a machine that is a person."""
     board: Board = field(default_factory=Board)

@@ -17,12 +17,9 @@ from odarchive.model import SECTOR
 from odarchive.offline.disc import ImageDisc, catalogue_of
 from odarchive.parity.discset import DiscSet, Member
 from odarchive.parity.images import Gathered, ImageFile, described, describes, gather, make_image
-from odarchive.parity.layout import Layout
+from odarchive.parity.layout import BLOCK, Layout
 from odarchive.parity.mended import Mended
 from odarchive.parity.work import Checks, damaged, encode, rescue
-
-BLOCK = 65_536
-"""Images are multiples of it (a burner writes in units of it)."""
 
 Tell = Callable[[int], None]
 

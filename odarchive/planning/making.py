@@ -19,6 +19,7 @@ from odarchive.media import Medium
 from odarchive.model import ContentId, SegmentId, SegmentState
 from odarchive.plan import Part
 from odarchive.planning.exact import Exact
+from odarchive.planning.sets import Sets
 from odarchive.planning.spread import Shapes, Spread, spread
 from odarchive.planning.tree import Tree
 from odarchive.planning.wish import Wish
@@ -66,6 +67,8 @@ class PlanResult:
     """What waits for a fuller last disc; part of ``new_bytes``."""
     unmet: tuple[str, ...] = ()
     """Patterns of ``Wish.first`` that nothing new matches."""
+    parity: int = 0
+    """Parity discs planned beside the segments."""
 
 
 def make_plan(
@@ -133,11 +136,27 @@ class _Making:
             segments.append(self._segment(disc, number, recorded=not dry_run))
             if not dry_run:
                 self._record(segments[-1], disc.parts())
+        parity = self._parity(segments, recorded=not dry_run)
         if not dry_run and waiting:
             publish(connection)
         return PlanResult(
-            max(0, self.tree.new_bytes - before), tuple(segments), tuple(numbers), waiting, self.tree.order.unmet
+            max(0, self.tree.new_bytes - before),
+            tuple(segments),
+            tuple(numbers),
+            waiting,
+            self.tree.order.unmet,
+            parity,
         )
+
+    def _parity(self, segments: Sequence[PlannedSegment], *, recorded: bool) -> int:
+        """Put the segments into sets; returns how many parity discs that adds."""
+        if self.wish.parity is None:
+            return 0
+        prefix = plans.facts(self.connection).get("label_prefix", "ARCHIVE")[:LABEL_PREFIX_SIZE]
+        sets = Sets(self.connection, self.wish, prefix, self.created_ns)
+        if not recorded:
+            return sets.foreseen(one.medium for one in segments)
+        return len(sets.assign((one.id, one.medium) for one in segments if one.id is not None))
 
     def _numbers(self, reopened: Sequence[SegmentId]) -> Iterator[SegmentId]:
         yield from reopened

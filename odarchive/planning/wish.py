@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from odarchive.correction.room import Ecc
+from odarchive.errors import MediumTooSmall
 from odarchive.media import BURN_UNIT, Medium
+from odarchive.parity.layout import room
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,22 @@ class Wish:
     """In how many places these are to lie."""
     ecc: Ecc | None = None
     """Error correction behind each image; its room is kept free beside the reserve."""
+    parity: tuple[int, int] | None = None
+    """Data and parity discs of the sets that segments are put into; images are so small that parity discs fit too."""
 
     def usable(self, medium: Medium) -> int:
         """Bytes of a medium that are left for the image.
 
         Raises:
-            MediumTooSmall: error correction alone leaves none.
+            MediumTooSmall: error correction and parity leave none.
         """
         return medium.usable - self.reserved(medium)
 
     def reserved(self, medium: Medium) -> int:
         """Bytes of a medium that no image gets."""
-        correction = 0 if self.ecc is None else medium.usable - self.ecc.room(medium)
-        return self.reserve.of(medium) + correction
+        usable = medium.usable if self.ecc is None else self.ecc.room(medium)
+        if self.parity is not None:
+            usable = room(*self.parity, usable) // BURN_UNIT * BURN_UNIT
+        if usable <= 0:
+            raise MediumTooSmall(f"a medium of {medium.capacity} bytes is too small for what parity discs need")
+        return self.reserve.of(medium) + medium.usable - usable

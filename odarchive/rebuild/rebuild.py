@@ -40,6 +40,8 @@ class Pile:
     """Discs of one archive, newest first, and what was found beside them."""
 
     discs: list[tuple[str, Open]] = field(default_factory=list)
+    parity: list[tuple[str, str]] = field(default_factory=list)
+    """Parity discs: label and uuid. They hold no names."""
     archive: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -87,7 +89,10 @@ def sort_out(openers: Iterable[tuple[str, Open]], only: str = "") -> Pile:
                 pile.notes.append(f"{where} is the same disc as {first}; one of them is enough")
             else:
                 archives.setdefault(identity.archive, where)
-                dated.append((*_age(disc), where, opened))
+                if _is_parity(disc):
+                    pile.parity.append((identity.label, identity.disc))
+                else:
+                    dated.append((*_age(disc), where, opened))
         finally:
             disc.close()
     if len(archives) > 1:
@@ -141,6 +146,11 @@ def _fill(catalogue: Catalogue, pile: Pile, tell: Tell, clock: Callable[[], int]
                     late.append((described.segment, where, opened))
                 _disc(connection, disc, described, notes, clock())
                 seen.append(disc.identity.disc)
+        for label, uuid in pile.parity:
+            if rebuilding.known(connection, uuid) is None:
+                notes.append(f"disc {label} is a parity disc that no other disc knows; keep it for `odarchive repair`")
+            else:
+                seen.append(uuid)
         for segment, where, opened in reversed(late):
             tell(f"names of {where}")
             with _noting(opened, notes) as disc:
@@ -247,6 +257,14 @@ def _extent(catalogue: DiscCatalogue) -> int:
     """A size that holds everything, when nothing tells the image's own: mounted discs do not."""
     end = max((c.sector * 2048 + max(c.length, c.stored_size) for c in catalogue.contents), default=0)
     return -(-max(end, 1) // 65_536) * 65_536
+
+
+def _is_parity(disc: Disc) -> bool:
+    """Whether a disc holds parity and no names (FORMAT.md)."""
+    try:
+        return bool(b"".join(disc.text("PARITY/1-set.json")))
+    except BadDisc:
+        return False
 
 
 def _age(disc: Disc) -> tuple[str, int]:

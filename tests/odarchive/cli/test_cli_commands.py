@@ -36,6 +36,7 @@ def test_init_shows_the_true_defaults(archive):
     assert keys["burn"] == {
         "copies": default.copies,
         "ecc": default.ecc,
+        "parity": default.parity,
         "staging": "stream" if default.streamed else "file",
         "program": default.program,
         "speed": default.speed,
