@@ -118,6 +118,8 @@ class Answers:
     def lookup(self, request: bytes, unique: int, node: int) -> bytes:
         """A name in a directory; ``.`` and ``..`` are asked for by an NFS server that knows nothing but a number."""
         name = request[IN:-1]
+        if len(name) > NAME_MAX:
+            raise Refused(errno.ENAMETOOLONG)
         if name in (b".", b".."):
             found: Attributes | None = self._attributes(node if name == b"." else self._namespace.parent(Inode(node)))
         else:

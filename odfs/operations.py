@@ -78,6 +78,8 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
     @_guarded
     async def lookup(self, parent_inode: int, name: bytes, _ctx: object = None) -> pyfuse3.EntryAttributes:
         """``.`` and ``..`` are asked for by an NFS server that knows nothing but an inode number."""
+        if len(name) > NAME_MAX:
+            raise pyfuse3.FUSEError(errno.ENAMETOOLONG)
         parent: Inode | None = Inode(parent_inode)
         if name == b"..":
             parent = self._namespace.parent(Inode(parent_inode))

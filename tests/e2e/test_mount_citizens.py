@@ -3,12 +3,15 @@
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import stat
 import struct
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from tests.e2e.site import Site
 pytestmark = pytest.mark.e2e
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do this")
 LIMIT = 60.0
+READERS, KILLS = 6, 3
 ACL = struct.pack("<I", 2) + b"".join(
     struct.pack("<HHI", *entry)  # acl(5) as linux/posix_acl_xattr.h has it: tag, permissions, number
     for entry in ((1, 6, 0xFFFFFFFF), (2, 4, 1234), (4, 4, 0xFFFFFFFF), (16, 6, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF))
@@ -245,3 +249,46 @@ def test_samba_serves_the_mount(site: Site, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "got").read_bytes() == (site.source / "text").read_bytes()
     assert "folder" in done.stdout
+
+
+def test_a_hammer_of_readers_while_the_librarian_is_killed(site: Site) -> None:
+    """No wrong byte, no error, no hang: every read ends, whatever becomes of the librarian and the cache."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    empty_cache(site)
+    bodies = {name: (site.source / name).read_bytes() for name in ("folder/one", "sparse", "text", "owned")}
+    stop, done = threading.Event(), list[str]()
+    with ThreadPoolExecutor(READERS) as pool:
+        seeds = [random.Random(chance.random()) for _ in range(READERS)]
+        readers = [pool.submit(hammer, shown(site), bodies, own, stop, done) for own in seeds]
+        try:
+            for _ in range(KILLS):
+                librarian = site.processes[-1]
+                site.stop(librarian, signal.SIGKILL)
+                for folder in (site.archive / "cache").glob("??"):
+                    shutil.rmtree(folder, ignore_errors=True)
+                site.processes.remove(librarian)
+                site.serve()
+                goal = len(done) + READERS  # it lives until so many have been served, and a moment more
+                site.wait_for(lambda goal=goal: len(done) >= goal or any(one.done() for one in readers), "bytes")
+                stop.wait(chance.random() / 4)
+        finally:
+            stop.set()
+        for reader in readers:
+            reader.result(LIMIT)
+    assert site.violations() == []
+
+
+def hammer(root: Path, bodies: dict[str, bytes], chance: random.Random, stop: threading.Event, done: list[str]) -> None:
+    """Read pieces until told to stop; ``done`` gets what was read."""
+    while not stop.is_set():
+        name = chance.choice(list(bodies))
+        offset, length = chance.randrange(len(bodies[name])), chance.randrange(1, 300_000)
+        descriptor = os.open(root / name, os.O_RDONLY)
+        try:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            assert os.pread(descriptor, length, offset) == bodies[name][offset : offset + length], (name, offset)
+        finally:
+            os.close(descriptor)
+        done.append(name)

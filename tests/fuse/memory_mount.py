@@ -62,6 +62,7 @@ class Tree:
         add_file(ROOT, b"empty")
         add_file(ROOT, b"big", BIG)
         add_file(ROOT, b"huge", 5 << 40)
+        self.namespace.add_link(ROOT, b"loop", b"loop")
         self.namespace.add(ROOT, b"owned", 0o104755, 10, 0, uid=1234, gid=65534, nlink=3, ctime_ns=7)
         self.namespace.add_link(ROOT, b"link", b"some/\xff/where")
         self.namespace.add_link(ROOT, b"to plain", b"plain")
@@ -104,6 +105,16 @@ class Tree:
                 return self.contents.started
             case ["recalled"]:
                 return len(set(self.contents.recalled))
+            case ["folder", name]:
+                self.namespace.add_directory(ROOT, name.encode())
+                await mount.invalidate(entries=[(ROOT, name.encode())])
+            case [("put" | "take") as what, folder, name]:
+                parent = self.namespace.nodes[ROOT].children[folder.encode()]
+                ino = self.namespace.add_file(parent, name.encode(), 30_000) if what == "put" else 0
+                if what == "take":
+                    self.namespace.remove(parent, name.encode())
+                await mount.invalidate(entries=[(parent, name.encode())], inodes=[parent])
+                return int(ino)
             case ["asked"]:
                 return self.contents.asked
             case ["forgotten"]:
