@@ -1,11 +1,13 @@
 """Scans against restic, borg and bare b3sum over the same trees, in one run; writes ``RESULTS.md`` beside itself.
 
-``make bench``, or ``pytest tests/bench/scan``. Wants root for packages (restic, borgbackup, b3sum), a few GB in
-``ODARCHIVE_BENCH_DIR`` (default: memory, ``/dev/shm``: measured are programs, not the disk) and some minutes of a quiet
-machine; the load is written beside the figures. ``ODARCHIVE_BENCH_FILES`` (300,000) and ``ODARCHIVE_BENCH_RESCAN``
-(1,000,000) and ``ODARCHIVE_BENCH_LARGE`` (8 files of 1 GiB) may be made smaller.
+``make bench``, or ``pytest tests/bench/scan``. Wants root for packages (restic, borgbackup, b3sum) and for a cold disk,
+16 GB in ``ODARCHIVE_BENCH_DIR`` (default: memory, ``/dev/shm``: measured are programs, not the disk) and eight minutes
+of a quiet machine; the load is written beside the figures. ``ODARCHIVE_BENCH_FILES`` (300,000), ``..._LARGE`` (8 files
+of 1 GiB), ``..._RESCAN`` (1,000,000), ``..._MANY`` (5,000,000) and ``..._COLD`` (60,000) may be made smaller, 0 leaves
+that part out.
 
-Every figure is the median of three. Only that all programs end well is asserted; the ratios are for people.
+Programs take turns; every figure is the median of the rounds. Only that all programs end well is asserted; the ratios
+are for people.
 """
 
 import os
@@ -14,62 +16,29 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
-FILES = int(os.environ.get("ODARCHIVE_BENCH_FILES", "300000"))
-RESCAN = int(os.environ.get("ODARCHIVE_BENCH_RESCAN", "1000000"))
-LARGE = int(os.environ.get("ODARCHIVE_BENCH_LARGE", "8"))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import table  # noqa: E402
+from programs import ColdDisk, Figure, Programs, in_turn  # noqa: E402
+from trees import large_files, small_files  # noqa: E402
+
+
+def wanted(what: str, usual: int) -> int:
+    return int(os.environ.get(f"ODARCHIVE_BENCH_{what}", usual))
+
+
+FILES, LARGE, COLD = wanted("FILES", 300_000), wanted("LARGE", 8), wanted("COLD", 60_000)
+RESCAN, MANY = wanted("RESCAN", 1_000_000), wanted("MANY", 5_000_000)
 ROUNDS = 3
 PACKAGES = {"restic": "restic", "borg": "borgbackup", "b3sum": "b3sum"}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Seconds of wall and of all processors, largest resident memory in MB."""
-
-    wall: float
-    cpu: float
-    memory: float
-
-
-def measured(*command: str, **environment: str) -> Figure:
-    began = time.perf_counter()
-    child = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **environment}
-    )
-    with child.stderr:
-        error = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0, (command, error[-2000:])
-    return Figure(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000)
-
-
-def median(run: Callable[[], Figure]) -> Figure:
-    found = [run() for _ in range(ROUNDS)]
-    return Figure(*(statistics.median(getattr(one, key) for one in found) for key in ("wall", "cpu", "memory")))
-
-
-def small_files(top: Path, count: int, size: int) -> Path:
-    rng = random.Random(7)
-    noise = os.urandom(1 << 20)
-    words = [rng.randbytes(3).hex() for _ in range(2000)]
-    for number in range(count):
-        folder = top / f"{number // 5700:03}" / f"{number // 19 % 300:03}"
-        if number % 19 == 0:
-            folder.mkdir(parents=True, exist_ok=True)
-        length = min(int(rng.expovariate(1 / size)) + 1, 60_000) if size else 0
-        at = rng.randrange(len(noise) - 60_000)
-        with open(folder / f"IMG_{number:07}_{rng.choice(words)}.jpg", "wb") as file:
-            if length:
-                file.write(b"%d " % number + noise[at : at + length])
-    return top
+HEAD = "| program | wall s | files/s | files/CPU-s | MB | its time / ours |\n|---|---|---|---|---|---|"
 
 
 @pytest.fixture(scope="module")
@@ -83,59 +52,13 @@ def place():
     shutil.rmtree(top)
 
 
-class Programs:
-    """Each program over one tree."""
-
-    def __init__(self, place: Path, tree: Path) -> None:
-        self.place, self.tree = place, tree
-        self.secret = {"RESTIC_PASSWORD": "x", "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes", "HOME": str(place)}
-
-    def ours(self, *options: str) -> Figure:
-        return measured(
-            *(sys.executable, "-m", "odarchive", "-a", str(self.place / "archive"), "scan", str(self.tree)), *options
-        )
-
-    def ours_new(self) -> Figure:
-        shutil.rmtree(self.place / "archive", ignore_errors=True)
-        measured(sys.executable, "-m", "odarchive", "init", str(self.place / "archive"))
-        return self.ours()
-
-    def restic(self) -> Figure:
-        return measured("restic", "-q", "-r", str(self.place / "restic"), "backup", str(self.tree), **self.secret)
-
-    def restic_new(self) -> Figure:
-        shutil.rmtree(self.place / "restic", ignore_errors=True)
-        measured("restic", "-q", "-r", str(self.place / "restic"), "init", **self.secret)
-        return self.restic()
-
-    def borg(self) -> Figure:
-        name = f"{self.place / 'borg'}::a{time.monotonic_ns()}"
-        return measured("borg", "create", "--compression", "none", name, str(self.tree), **self.secret)
-
-    def borg_new(self) -> Figure:
-        shutil.rmtree(self.place / "borg", ignore_errors=True)
-        measured("borg", "init", "-e", "none", str(self.place / "borg"), **self.secret)
-        return self.borg()
-
-    def b3sum(self) -> Figure:
-        words = f"find '{self.tree}' -type f -print0 | xargs -0 -P2 -n 2000 b3sum"
-        return measured("sh", "-c", words)
-
-    def find(self) -> Figure:
-        return measured("find", str(self.tree), "-printf", "%s %T@ %i %p\\n")
-
-    def catalogue_bytes(self) -> int:
-        return (self.place / "archive" / "catalogue.db").stat().st_size
-
-
-def row(name: str, figure: Figure, files: int, ours: Figure) -> str:
-    return (
-        f"| {name} | {figure.wall:.2f} | {files / figure.wall:,.0f} | {files / figure.cpu:,.0f} | {figure.memory:.0f} "
-        f"| {figure.wall / ours.wall:.2f} |"
-    )
-
-
-HEAD = "| program | wall s | files/s | files/CPU-s | MB | its time / ours |\n|---|---|---|---|---|---|"
+def rows(figures: dict[str, Figure], files: int) -> list[str]:
+    ours = next(iter(figures.values()))
+    return [
+        f"| {name} | {one.wall:.2f} | {files / one.wall:,.0f} | {files / one.cpu:,.0f} | {one.memory:.0f} "
+        f"| {one.wall / ours.wall:.2f} |"
+        for name, one in figures.items()
+    ]
 
 
 def test_scans(place):
@@ -143,71 +66,194 @@ def test_scans(place):
         "# Scans, side by side",
         "",
         f"Made by `pytest tests/bench/scan` on {time.strftime('%Y-%m-%d')}; {len(os.sched_getaffinity(0))} processors, "
-        f"load at the start {os.getloadavg()[0]:.1f}; trees and repositories in memory; medians of {ROUNDS}.",
+        f"load at the start {os.getloadavg()[0]:.1f}; trees and repositories in memory; medians of {ROUNDS}, programs "
+        "taking turns. MB is the largest process.",
     ]
-    small = Programs(place, small_files(place / "small", FILES, 3000))
-    ours = median(small.ours_new)
-    size = small.catalogue_bytes()
-    lines += [
-        "",
-        f"## First scan, {FILES:,} files of about 3 KB, warm cache",
-        "",
-        HEAD,
-        row("odarchive scan", ours, FILES, ours),
-    ]
-    for name, run in (
-        ("find, xargs -P2 b3sum", small.b3sum),
-        ("restic backup", small.restic_new),
-        ("borg create", small.borg_new),
-    ):
-        lines.append(row(name, median(run), FILES, ours))
-    lines += ["", f"Catalogue: {size / FILES:.0f} bytes a file."]
-    again = median(small.ours)
-    lines += ["", f"## Again, nothing changed, {FILES:,} files", "", HEAD, row("odarchive scan", again, FILES, again)]
-    for name, run in (("find -printf", small.find), ("restic backup", small.restic), ("borg create", small.borg)):
-        lines.append(row(name, median(run), FILES, again))
-    for name in ("small", "restic", "borg"):
-        shutil.rmtree(place / name)
-    lines += large(place) + many(place)
+    told: list[table.Row] = []
+    for part in (first, cold, large, again, many):
+        more, of_table = part(place)
+        lines += more
+        told += of_table
     lines += ["", f"Load at the end {os.getloadavg()[0]:.1f}."]
     (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n")
+    table.put("scan", told, "pytest tests/bench/scan")
     print("\n".join(lines))
 
 
-def large(place: Path) -> list[str]:
-    tree = place / "large"
-    tree.mkdir()
-    for number in range(LARGE):
-        with open(tree / f"{number}.raw", "wb") as file:
-            file.writelines(os.urandom(1 << 22) * 16 for _ in range(16))
-    programs = Programs(place, tree)
-    ours, bare = median(programs.ours_new), median(lambda: measured("b3sum", *map(str, sorted(tree.iterdir()))))
-    shutil.rmtree(tree)
-    return [
-        *(
-            "",
-            f"## First scan, {LARGE} files of 1 GiB",
-            "",
-            "| program | wall s | GB/s | its time / ours |",
-            "|---|---|---|---|",
+def first(place: Path) -> tuple[list[str], list[table.Row]]:
+    """First scan of small files, and the same again, beside other programs; what the catalogue takes."""
+    if not FILES:
+        return [], []
+    programs = Programs(place, small_files(place / "small", FILES, 3000))
+    new = in_turn(
+        ROUNDS,
+        {
+            "odarchive scan": programs.ours_new,
+            "find, xargs -P2 b3sum": programs.b3sum,
+            "restic backup": programs.restic_new,
+            "borg create": programs.borg_new,
+        },
+    )
+    same = in_turn(
+        ROUNDS,
+        {
+            "odarchive scan": programs.ours,
+            "find -printf": programs.find,
+            "restic backup": programs.restic,
+            "borg create": programs.borg,
+        },
+    )
+    names = programs.catalogue_bytes() / FILES
+    programs.place_everything()
+    placed, index = programs.catalogue_bytes() / FILES, programs.ratarmount_bytes() / FILES
+    for name in ("small", "restic", "borg"):
+        shutil.rmtree(place / name)
+    ours, bare, restic, borg = new.values()
+    lines = ["", f"## First scan, {FILES:,} files of about 3 KB, warm cache", "", HEAD, *rows(new, FILES)]
+    lines += ["", f"Catalogue: {names:.0f} bytes a file, {placed:.0f} with every piece on a disc; "]
+    lines[-1] += f"ratarmount's index of the same tree {index:.0f} ({placed / index:.2f} times)."
+    lines += ["", f"## Again, nothing changed, {FILES:,} files", "", HEAD, *rows(same, FILES)]
+    against = f"{restic.wall / ours.wall:.1f}x restic, {borg.wall / ours.wall:.1f}x borg, "
+    told = [
+        (
+            f"first scan, {FILES:,} files of 3 KB, warm",
+            "restic, borg; find and xargs -P2 b3sum",
+            "7x restic; 0.7 of bare b3sum",
+            f"{against}{bare.wall / ours.wall:.2f} of b3sum ({FILES / ours.wall:,.0f} files/s)",
         ),
-        f"| odarchive scan | {ours.wall:.2f} | {LARGE * 1.0737 / ours.wall:.1f} | 1.00 |",
-        f"| b3sum | {bare.wall:.2f} | {LARGE * 1.0737 / bare.wall:.1f} | {bare.wall / ours.wall:.2f} |",
+        (
+            "catalogue size, digests and disc positions included",
+            "ratarmount's index, same tree",
+            "1.6 times; 200 bytes a file",
+            f"{placed / index:.2f} times; {placed:.0f} bytes a file",
+        ),
+        (
+            f"again, {FILES:,} files",
+            "restic, borg",
+            "",
+            ", ".join(f"{FILES / one.cpu:,.0f} {name.split()[0]}" for name, one in same.items()) + " files/CPU-s",
+        ),
     ]
+    return lines, told
 
 
-def many(place: Path) -> list[str]:
-    """Memory and the speed of a re-scan where nothing changed; empty files, as only names count."""
-    programs = Programs(place, small_files(place / "many", RESCAN, 0))
-    first = programs.ours_new()
-    again = median(programs.ours)
-    bare = median(programs.find)
-    size = programs.catalogue_bytes()
+def cold(_place: Path) -> tuple[list[str], list[table.Row]]:
+    """First scan from a disk that has nothing in memory."""
+    if not COLD:
+        return [], []
+    with tempfile.TemporaryDirectory(prefix="odarchive-bench-cold-", dir="/var/tmp") as folder:
+        top = Path(folder)
+        try:
+            disk = ColdDisk(top / "disk", top / "mounted", COLD * 16_384)
+        except (OSError, subprocess.CalledProcessError) as error:
+            return ["", f"Cold cache: not measured, a disk of its own cannot be mounted ({error})."], []
+        try:
+            programs = Programs(top, small_files(disk.place / "tree", COLD, 3000))
+            runs = {
+                "odarchive scan": programs.ours_new,
+                "find, xargs -P2 b3sum": programs.b3sum,
+                "restic backup": programs.restic_new,
+            }
+
+            def chilled(run):
+                def whole() -> Figure:
+                    disk.chill()
+                    return run()
+
+                return whole
+
+            found = in_turn(ROUNDS, {name: chilled(run) for name, run in runs.items()})
+        finally:
+            disk.close()
+    ours, _, restic = found.values()
+    work = f"first scan, {COLD:,} files of 3 KB, cold"
+    told = [(work, "restic", "3x", f"{restic.wall / ours.wall:.1f}x")]
+    head = f"## First scan, {COLD:,} files of about 3 KB, nothing cached, ext4 on this machine's disk"
+    return ["", head, "", HEAD, *rows(found, COLD)], told
+
+
+def large(place: Path) -> tuple[list[str], list[table.Row]]:
+    if not LARGE:
+        return [], []
+    programs = Programs(place, large_files(place / "large", LARGE))
+    found = in_turn(ROUNDS, {"odarchive scan": programs.ours_new, "b3sum": programs.b3sum_large})
+    shutil.rmtree(place / "large")
+    ours, bare = found.values()
+    lines = ["", f"## First scan, {LARGE} files of 1 GiB", "", "| program | wall s | GB/s | its time / ours |"]
+    lines += ["|---|---|---|---|"]
+    for name, one in found.items():
+        lines.append(f"| {name} | {one.wall:.2f} | {LARGE * 1.0737 / one.wall:.1f} | {one.wall / ours.wall:.2f} |")
+    ratio = ours.wall / bare.wall
+    return lines, [(f"first scan, {LARGE} x 1 GiB", "b3sum, both cores", "within 1.25x", f"{ratio:.2f}x")]
+
+
+def again(place: Path) -> tuple[list[str], list[table.Row]]:
+    """Re-scan where nothing changed, memory, and questions; empty files, as only names count."""
+    if not RESCAN:
+        return [], []
+    programs = Programs(place, small_files(place / "rescan", RESCAN, 0))
+    new = programs.ours_new()
+    found = in_turn(ROUNDS, {"odarchive scan, again": programs.ours, "find -printf": programs.find})
+    lines = ["", f"## {RESCAN:,} empty files", "", HEAD, *rows({"odarchive scan, first": new}, RESCAN)]
+    lines += rows(found, RESCAN)
+    lines += ["", f"Catalogue: {programs.catalogue_bytes() / RESCAN:.0f} bytes a name."]
+    asked = questions(programs)
+    shutil.rmtree(place / "rescan")
+    lines += ["", *(f"- {name}: {seconds * 1000:.2f} ms" for name, seconds in asked.items())]
+    ours = next(iter(found.values()))
+    peak = max(new.memory, ours.memory)
+    told = [
+        (f"again, {RESCAN:,} files", "find -printf", "150,000 files/CPU-s", f"{RESCAN / ours.cpu:,.0f} files/CPU-s"),
+        (f"memory, {RESCAN:,} files", "itself", "250 MB", f"{peak:.0f} MB"),
+        (
+            f"find by word and whereis, {RESCAN:,} paths",
+            "",
+            "20 ms",
+            ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in asked.items()),
+        ),
+    ]
+    return lines, told
+
+
+def many(place: Path) -> tuple[list[str], list[table.Row]]:
+    if not MANY:
+        return [], []
+    programs = Programs(place, small_files(place / "many", MANY, 0))
+    found = {"odarchive scan, first": programs.ours_new(), "odarchive scan, again": programs.ours()}
     shutil.rmtree(place / "many")
-    return [
-        *("", f"## {RESCAN:,} empty files", "", HEAD),
-        row("odarchive scan, first", first, RESCAN, first),
-        row("odarchive scan, again", again, RESCAN, again),
-        row("find -printf", bare, RESCAN, again),
-        *("", f"Catalogue: {size / RESCAN:.0f} bytes a name."),
-    ]
+    peak = max(one.memory for one in found.values())
+    lines = ["", f"## {MANY:,} empty files", "", HEAD, *rows(found, MANY)]
+    return lines, [(f"memory, {MANY:,} files", "itself", "250 MB", f"{peak:.0f} MB")]
+
+
+def questions(programs: Programs) -> dict[str, float]:
+    """Seconds of one question each, in process; the median of many different ones."""
+    from odarchive.catalogue import lookup
+    from odarchive.catalogue.archive import open_catalogue
+    from odarchive.catalogue.search import Wanted, find
+
+    catalogue = open_catalogue(programs.archive / "catalogue.db")
+    rng = random.Random(3)
+    found: dict[str, float] = {}
+    try:
+        with catalogue.read() as connection:
+            several = find(connection, Wanted(("img",), limit=200))
+            numbers = [f"{rng.randrange(RESCAN):07}" for _ in range(50)]
+            tails = [os.fsdecode(one.path).rsplit("_", 1)[-1][:-4] for one in rng.sample(several, 20)]
+            found["find, a rare word"] = timed(lambda word: find(connection, Wanted((word,))), numbers)
+            found["find, a word of hundreds"] = timed(lambda word: find(connection, Wanted((word,))), tails)
+            found["find, a word of all"] = timed(lambda word: find(connection, Wanted((word,))), ["img", "jpg"])
+            paths = [one.path for one in rng.sample(several, 50)]
+            found["whereis"] = timed(lambda path: lookup.whereis(connection, path), paths)
+    finally:
+        catalogue.close()
+    return found
+
+
+def timed(ask, values) -> float:
+    taken = []
+    for value in values:
+        began = time.perf_counter()
+        assert ask(value)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
