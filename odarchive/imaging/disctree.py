@@ -79,6 +79,15 @@ class _Expected:
     failed: dict[ContentId, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Arranged:
+    """Where everything is on the disc; the entry list as its text."""
+
+    assembly: Assembly
+    entries: bytes
+    empty: list[File]
+
+
 class DiscTree:
     """Everything of one disc, laid out. ``prepared`` is the image."""
 
@@ -86,33 +95,28 @@ class DiscTree:
         self._selection, self._wish = selection, wish
         self._own = Attributes(0o444, 0, 0, selection.segment.created_ns)
         gone = set(lost)
-        nodes, links = list(selection.file_nodes(gone)), selection.links()
-        parents = selection.directory_nodes([*(file.node for file in nodes), *links])
-        udf_symlinks = selection.facts.get(UDF_SYMLINKS) == YES
         self._sealing = sealing_of(selection)
         self._written: WrittenImage | None = None
-        if self._sealing is None:
-            assembly = assemble(parents, nodes, links, udf_symlinks=udf_symlinks)
-        else:
-            assembly = assemble_sealed(parents, nodes, links, self._own)
+        arranged = self._arranged(gone)
+        assembly = arranged.assembly
         pieces = [piece for piece in selection.pieces if piece.content not in gone]
         self._sources = sorted(
             (self._source(piece, assembly) for piece in pieces), key=lambda source: source.placed.paths[0]
         )
+        assembly.files.clear()
         self._expected = _Expected()
         data = [File(source.inodes, self._stored_size(source.piece)) for source in self._sources]
         self._data_files = len(data)
-        empty = [] if self._sealing else _empty_files(nodes, assembly)
-        self._texts_from = len(data) + len(empty)
+        self._texts_from = len(data) + len(arranged.empty)
         own = OwnTexts(selection, self._sealing, self._own, lambda: self.prepared.sectors)
         extra = None if wish.extra is None else (wish.extra.size, wish.extra.pieces)
-        texts = list(own.early(assembly, Wished(wish.disc, wish.label, extra)))
+        texts = list(own.early(arranged.entries, Wished(wish.disc, wish.label, extra)))
         self._pieces = [pieces for _, _, pieces in texts]
-        files = (*data, *empty, *own_files(texts, self._own))
+        files = (*data, *arranged.empty, *own_files(texts, self._own))
         label = wish.label or selection.segment.label
         identity = DiscIdentity(selection.facts["uuid"], wish.disc, label)
         tree = ImageTree(
-            VolumeInfo(identity, selection.segment.created_ns, udf_symlinks),
+            VolumeInfo(identity, selection.segment.created_ns, self._udf_symlinks()),
             self._directories(assembly),
             files,
             self._open,
@@ -121,6 +125,25 @@ class DiscTree:
             wish.least_size,
         )
         self.prepared: PreparedImage = writer.prepare(tree)
+
+    def _arranged(self, gone: set[ContentId]) -> "_Arranged":
+        """Every name in its place. A list of a million names is long: each is gone when it is not needed any more."""
+        selection = self._selection
+        nodes, links = list(selection.file_nodes(gone)), selection.links()
+        parents = selection.directory_nodes([*(file.node for file in nodes), *links])
+        if self._sealing is None:
+            assembly = assemble(parents, nodes, links, udf_symlinks=self._udf_symlinks())
+            empty = _empty_files(nodes, assembly)
+        else:
+            assembly = assemble_sealed(parents, nodes, links, self._own)
+            empty = []
+        del nodes, links, parents
+        text = ondisc.entries_text(assembly.entries)
+        assembly.entries.clear()
+        return _Arranged(assembly, text, empty)
+
+    def _udf_symlinks(self) -> bool:
+        return self._selection.facts.get(UDF_SYMLINKS) == YES
 
     def sectors(self) -> dict[tuple[ContentId, int], int]:
         """First sector by (content, start)."""

@@ -11,7 +11,6 @@ from typing import Any
 from odarchive.catalogue.seals import RECIPIENTS
 from odarchive.chunks import CHUNK_DIGEST, digests_size
 from odarchive.image import ondisc
-from odarchive.image.assemble import Assembly
 from odarchive.image.ondisc import NO_SHA256, Placed, Read
 from odarchive.image.spec import Attributes, Digests, DigestsOf, DiscPath, File, Inode, Late
 from odarchive.imaging.sealing import Sealing
@@ -38,8 +37,8 @@ class OwnTexts:
     ) -> None:
         self._selection, self._sealing, self._own, self._sectors = selection, sealing, own, sectors
 
-    def early(self, assembly: Assembly, wished: Wished) -> Iterator[Text]:
-        """Those that are known before anything is read."""
+    def early(self, entries: bytes, wished: Wished) -> Iterator[Text]:
+        """Those that are known before anything is read; ``entries``: the entry list."""
         segment, archive = self._selection.segment, self._selection.facts["uuid"]
         readme = ondisc.readme(
             label=segment.label,
@@ -62,7 +61,7 @@ class OwnTexts:
         if self._sealing is not None:
             yield _text((ondisc.UNSEAL,), ondisc.unseal_script())
         yield _text((ondisc.DISC_INFO,), info)
-        yield self._secret(_text((ondisc.SET, ondisc.ENTRIES), ondisc.entries_text(assembly.entries)))
+        yield self._secret(_text((ondisc.SET, ondisc.ENTRIES), entries))
         if wished.extra is not None:
             yield self._secret(((ondisc.SET, ondisc.SET_CATALOGUE), *wished.extra))
 
