@@ -109,7 +109,7 @@ async def _serve(config: Config, catalogue: Catalogue) -> None:
     with trio.CancelScope() as scope:
         # The room is the outer one: arm and drives come to rest, shielded, before the line to the robot is closed.
         async with workroom(config, catalogue) as room, trio.open_nursery() as nursery:
-            await nursery.start(_stop_on_signals, scope)
+            await nursery.start(_stop_on_signals, scope, room.board.leave)
             librarian = Librarian(room)
             try:
                 await nursery.start(librarian.run)
@@ -127,14 +127,18 @@ async def _serve(config: Config, catalogue: Catalogue) -> None:
 
 
 async def _stop_on_signals(
-    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    scope: trio.CancelScope, leave: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Stop at the first SIGTERM or SIGINT; what runs is finished to a safe point: arm at rest, burn ended."""
+    """Stop at the first SIGTERM or SIGINT; what runs is finished to a safe point: arm at rest, burn ended.
+
+    ``leave`` is called then: a person who is the arm is not waited for.
+    """
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for number in signals:
             log.info("%s: stopping", signal.Signals(number).name)
             scope.cancel()
+            leave()
             return
 
 

@@ -3,10 +3,16 @@
 import os
 from typing import Any
 
+import trio
+
 from odarchive.catalogue import discs, jobs, motions
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.scheduler import Librarian
+from robot.errors import Busy
 from robot.ports import ElementKind, Fill
+
+ANSWER_LIMIT = 20.0
+"""Seconds the machine may take for an answer: less than who asks waits."""
 
 
 async def status_report(librarian: Librarian) -> dict[str, Any]:
@@ -67,10 +73,19 @@ def cache_report(librarian: Librarian) -> dict[str, Any]:
 
 
 async def robot_report(librarian: Librarian) -> dict[str, Any]:
-    """The machine's own word and what the archive believes of each slot, side by side."""
+    """The machine's own word and what the archive believes of each slot, side by side.
+
+    Raises:
+        Busy: its arm is at work for long, or a person who is the arm has not answered yet.
+        CommunicationLost: it does not answer.
+    """
     room = librarian.room
-    identity = await room.jukebox.identify()
-    status = (await room.jukebox.status()).machine
+    with trio.move_on_after(ANSWER_LIMIT) as waiting:
+        identity = await room.jukebox.identify()
+        status = (await room.jukebox.status()).machine
+    if waiting.cancelled_caught:
+        doing = "; ".join(f"drive {bay.number}: {bay.activity.step}" for bay in librarian.bays)
+        raise Busy(f"its arm is at work ({doing}); ask again later, or see `odarchive robot asked`")
     beliefs = await room.read(discs.slots)
     labels = await room.read(discs.labels)
     slots = []

@@ -36,11 +36,23 @@ class Board:
     def __init__(self) -> None:
         self.asked: Asked | None = None
         self._send, self._receive = trio.open_memory_channel[Said](math.inf)
+        self._left = False
+
+    def leave(self) -> None:
+        """Nobody waits for the person any more: what is asked, or will be, is answered with not knowing.
+
+        A person may take a day; whoever stops the program does not wait for that. Drives tell later what was done.
+        """
+        self._left = True
+        if self.asked is not None:
+            self.say(self.asked.errand.number, Answer.UNSURE, "the program is stopped")
 
     async def show(self, errand: Errand) -> None:
         """Put it on the board; shown again, it keeps the time of its first showing."""
         if self.asked is None or self.asked.errand.number != errand.number:
             self.asked = Asked(errand, trio.current_time())
+        if self._left:
+            self.leave()
 
     async def answer(self) -> Said:
         """Wait for what is said."""

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robot.changers.manual import ManualChanger, TerminalPerson
+from robot.changers.people import Board, Several
 from robot.errors import PositionUnknown, SourceEmpty
-from robot.ports import Element, ElementKind, drive, slot
+from robot.ports import Element, ElementKind, MachineState, drive, slot
 from robot.transport import memory_pair
 from robot.wire.errand import Answer, Errand, Said, read_answer, read_errands, show
 
@@ -124,3 +125,49 @@ async def test_a_shelf_without_numbers_is_bins(autojump_clock):
         nursery.start_soon(changer.move, INPUT, drive(0))
         assert b"Put disc ODA_0007 into drive 0." in await far.receive()
         await far.send(b"ok\n")
+
+
+async def test_a_person_on_a_board_is_not_waited_for_when_the_program_stops(autojump_clock):
+    board = Board()
+    changer = ManualChanger(Several([board]), slots=3, drives=1)
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+
+        async def stop() -> None:
+            await trio.sleep(10)
+            board.leave()
+
+        nursery.start_soon(stop)
+        with pytest.raises(PositionUnknown, match="the program is stopped"):
+            await changer.move(slot(1), drive(0))
+        with pytest.raises(PositionUnknown, match="the program is stopped"):
+            await changer.move(slot(1), drive(0))
+    assert trio.current_time() - began < 11
+
+
+async def test_a_person_reached_in_two_ways_answers_once(autojump_clock):
+    board = Board()
+    host, terminal = memory_pair()
+    changer = ManualChanger(Several([TerminalPerson(host), board]), slots=3, drives=1)
+    async with trio.open_nursery() as nursery:
+
+        async def answers() -> None:
+            await trio.sleep(5)
+            assert board.say(1, Answer.DONE)
+            assert not board.say(1, Answer.DONE)
+            await trio.sleep(5)
+            await terminal.send(b"2 empty\n")
+
+        nursery.start_soon(answers)
+        await changer.move(slot(1), drive(0))
+        assert board.asked is None
+        with pytest.raises(SourceEmpty):
+            await changer.move(slot(2), drive(0))
+        assert board.asked is None
+    await terminal.aclose()
+    with trio.move_on_after(5):
+        await changer.move(slot(3), drive(0))  # the terminal is gone, the page is still there
+    assert board.asked is not None
+    assert (await changer.status()).state is MachineState.BUSY
+    assert board.say(3, Answer.DONE)
+    assert (await changer.status()).state is MachineState.READY

@@ -7,7 +7,8 @@ from odarchive.catalogue import discs, jobs, machine, schema
 from odarchive.errors import NotFound, OperatorNeeded
 from odarchive.model import JobState, SlotState
 from odarchive.service.needs import needs
-from robot.errors import NotReady
+from odarchive.service.report import robot_report
+from robot.errors import Busy, NotReady
 from robot.ports import slot
 from robot.sim.world import person
 from tests.odarchive.librarian.shop import Shop
@@ -205,3 +206,20 @@ async def test_work_that_needs_a_person_ends_no_librarian(autojump_clock, shop):
         assert 2 < len(tries) < 5
         assert needs(librarian, []) == []
     assert shop.violations() == []
+
+
+async def test_a_machine_whose_arm_is_at_work_for_long_says_so(autojump_clock, shop):
+    shop.build()
+    async with shop.life() as librarian, trio.open_nursery() as nursery:
+        await shop.work(librarian)
+
+        async def long_motion(*, task_status):
+            async with librarian.room.jukebox._lock:
+                task_status.started()
+                await trio.sleep(100)
+
+        await nursery.start(long_motion)
+        with trio.fail_after(30), pytest.raises(Busy, match=r"its arm is at work \(drive 0: idle"):
+            await robot_report(librarian)
+        await trio.sleep(100)
+        assert (await robot_report(librarian))["state"] == "ready"
