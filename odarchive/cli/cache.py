@@ -20,6 +20,7 @@ from odarchive.errors import OdarchiveError, TryLater
 if TYPE_CHECKING:
     from odarchive.bootstrap import Archive
     from odarchive.catalogue.below import Placed
+    from odarchive.model import ContentId
     from odarchive.service.client import Client
 
 SLICE = 20.0
@@ -42,7 +43,7 @@ def recall(settings: Settings, paths: Sequence[bytes], wait: bool, timeout: floa
     wanted = [placed for path in paths for placed in _below(archive, path)]
     with _librarian(archive) as librarian:
         librarian.wake()  # a person asks: what stood in the way may be gone
-        states = {placed.content: librarian.recall(placed.content, 0.0) for placed in wanted}
+        states = {placed.content: _asked(librarian, placed.content, 0.0) for placed in wanted}
         if wait:
             _await(librarian, states, time.monotonic() + timeout)
     counts = {state: sum(answer["state"] == state for answer in states.values()) for state in _STATES}
@@ -71,11 +72,19 @@ def _judge(states: Mapping[Any, Mapping[str, Any]], *, wait: bool) -> None:
         raise TryLater(f"{len(late)} contents have not come yet ({late[0]['why']}); the recall goes on")
 
 
+def _asked(librarian: "Client", content: "ContentId", wait: float) -> dict[str, Any]:
+    """One question; what can only be read past the cache is not in the cache."""
+    answer = librarian.recall(content, wait)
+    if answer["state"] == "done" and answer.get("in_memory"):
+        return {"state": "failed", "why": "the cache has no room or no disk: odarchive cache status"}
+    return answer
+
+
 def _await(librarian: "Client", states: dict[Any, dict[str, Any]], end: float) -> None:
     said = {_WAITING}
     for content in [content for content, answer in states.items() if answer["state"] == "waiting"]:
         while states[content]["state"] == "waiting" and (rest := end - time.monotonic()) > 0:
-            states[content] = librarian.recall(content, min(SLICE, rest))
+            states[content] = _asked(librarian, content, min(SLICE, rest))
             if states[content]["state"] == "waiting" and (why := str(states[content]["why"])) not in said:
                 said.add(why)
                 output.hint(why)

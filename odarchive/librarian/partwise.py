@@ -23,7 +23,7 @@ from odarchive.librarian.spans import touches, uncover
 from odarchive.librarian.stores import Places, Store, Stores
 from odarchive.librarian.unsealing import PieceReader
 from odarchive.librarian.workroom import Workroom
-from odarchive.model import SECTOR, ContentId, DiscState, Extent, JobId, JobState
+from odarchive.model import SECTOR, ContentId, DiscId, DiscState, Extent, JobId, JobState
 from robot.errors import ReadFailed
 
 SLICE = 4
@@ -40,6 +40,8 @@ class Partwise:
         self._room, self._demand, self._stores, self._fail = room, demand, stores, fail
         self._sealed: WeakKeyDictionary[SectorReader, dict[tuple[ContentId, int], PieceReader]] = WeakKeyDictionary()
         """Encrypted pieces of loaded discs, each with its header opened."""
+        self._told: set[tuple[DiscId, ContentId, int]] = set()
+        """Chunks that discs did not give, which the diary has: a reader tries again and again."""
 
     def want(self, places: Places, grid: Grid, job: JobId | None = None) -> Want:
         """The want of a content, with its store; all of it is asked for if there is a ``job``."""
@@ -132,11 +134,15 @@ class Partwise:
         want.ask(low, high)  # cuts it out
         want.bad_at.add((disc.id, low))
         want.why = told = f"{await self.name(want.content)} on disc {disc.label}: {problem}"
-        await room.write(discs.set_state, disc.id, DiscState.SUSPECT, note=told)
-        await room.note("read-failed", told, disc=disc.id, job=want.job)
+        news = disc.state is not DiscState.SUSPECT or (disc.id, want.content, low) not in self._told
+        self._told.add((disc.id, want.content, low))
+        if news:
+            await room.write(discs.set_state, disc.id, DiscState.SUSPECT, note=told)
+            await room.note("read-failed", told, disc=disc.id, job=want.job)
         copies = await room.read(discs.readable_of, extent.segment)
         if not any((copy.id, low) not in want.bad_at and copy.id not in want.bad for copy in copies):
-            await room.note("lost", f"{told}; no other disc has it: odarchive repair --help", disc=disc.id)
+            if news:
+                await room.note("lost", f"{told}; no other disc has it: odarchive repair --help", disc=disc.id)
             want.lose(low, high, told)
 
     async def name(self, content: ContentId) -> str:

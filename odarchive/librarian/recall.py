@@ -24,6 +24,7 @@ from odarchive.librarian.fetch import Fetcher
 from odarchive.librarian.partwise import Partwise
 from odarchive.librarian.readback import SectorReader
 from odarchive.librarian.stores import Places, Stores
+from odarchive.librarian.uncached import is_small, past_the_cache
 from odarchive.librarian.unsealing import NO_KEY, PieceReader
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, DiscState, Extent, JobId, JobState, SegmentId
@@ -139,11 +140,11 @@ class Recaller:
         return whole
 
     async def _extent(self, bay: Bay, reader: SectorReader, disc: Disc, want: Want, extent: Extent) -> None:
-        filling = await self._filling(want)
-        if filling is None:
-            return
-        problem = ""
+        problem, filling = "", None
         try:
+            filling = await self._filling(want)
+            if filling is None:
+                return
             await self._copy(bay, reader, filling, extent, lambda: want.ended)
             if want.ended or want.missing.pop(extent.start, None) is None:
                 return  # another drive brought it or gave it up meanwhile
@@ -151,24 +152,49 @@ class Recaller:
                 await self._room.heavy(filling.check)
         except (ReadFailed, DamageFound) as error:
             problem = f"disc {disc.label}: {error}"
-        except (KeyNeeded, NoSpace) as error:
+        except KeyNeeded as error:
             await self.fail(want, str(error))
             return
+        except NoSpace as error:
+            problem = await self._past_the_cache(reader, disc, want, extent, str(error))
         if problem:
             await self._trouble(want, disc, problem)
-        elif not want.missing and not want.ended:
+        elif filling is not None and not want.missing and not want.ended:
             try:
                 filling.admit()
             except NoSpace as error:
                 await self.fail(want, str(error))
                 return
             self._partial.pop(want.content, None)
+            self.stores.loose.forget(want.content, 0)
             await self._room.write(_recalled, want, self._room.now_ns())
             want.done = True
             self._demand.end(want)
 
+    async def _past_the_cache(self, reader: SectorReader, disc: Disc, want: Want, extent: Extent, full: str) -> str:
+        """There is no room in the cache: small contents go through memory. Returns what is wrong with the disc."""
+        self._discard(want)
+        if not is_small(want, extent):
+            await self.fail(want, full)
+            return ""
+        try:
+            await past_the_cache(reader, want, extent, self._room.keyring, self.stores.loose)
+        except (ReadFailed, DamageFound) as error:
+            return f"disc {disc.label}: {error}"
+        except KeyNeeded as error:
+            await self.fail(want, str(error))
+            return ""
+        await self._room.write(_recalled, want, self._room.now_ns())
+        want.done = True
+        self._demand.end(want)
+        return ""
+
     async def _filling(self, want: Want) -> Filling | None:
-        """The open cache file of a want; None when it is in the cache already or there is no room."""
+        """The open cache file of a want; None when it is in the cache already.
+
+        Raises:
+            NoSpace: there is no room.
+        """
         if want.digest in self._room.cache:
             want.done = True
             await self._room.write(_recalled, want, self._room.now_ns())
@@ -176,11 +202,8 @@ class Recaller:
             return None
         partial = self._partial.get(want.content)
         if partial is None:
-            try:
-                filling = self._room.cache.begin(want.digest, want.size, _near(next(iter(want.missing.values()), None)))
-            except NoSpace as error:
-                await self.fail(want, str(error))
-                return None
+            near = _near(next(iter(want.missing.values()), None))
+            filling = self._room.cache.begin(want.digest, want.size, near)
             partial = self._partial[want.content] = Partial(filling)
         return partial.filling
 

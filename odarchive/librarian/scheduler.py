@@ -110,6 +110,7 @@ class Librarian:
         if facts is None:
             return "failed", f"there is no content {content}"
         if facts[0] in self.room.cache:
+            self._recaller.stores.loose.forget(content, 0)
             return "done", ""
         want = self.demand.get(content)
         if want is None or want.job is None:

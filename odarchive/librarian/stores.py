@@ -95,8 +95,9 @@ class Store:
             self.part = None
 
     def _to_memory(self, error: Exception) -> None:
+        if not self.in_memory:
+            log.info("content %s goes past the cache: %s", self.content, error)
         self.why, self.in_memory = str(error), True
-        log.warning("content %s goes past the cache: %s", self.content, error)
         self.close()
 
 

@@ -151,15 +151,15 @@ class CachedContents:
         if part is not None and (data := await part.read(offset, length)) is not None:
             return data
         descriptor = await trio.to_thread.run_sync(self._cache.open, content.digest, content.size)
-        return None if descriptor is None else self._keep(file.ino, descriptor)
+        return self._parts.small(content, offset, length) if descriptor is None else self._keep(file.ino, descriptor)
 
     async def _ask(self, name: str, content: Content, asked: tuple[int, int], wait: float) -> tuple[bool, str]:
         """One question to the librarian; returns whether it came, and else why it still waits."""
         part = self._parts.of(content)
         try:
             answer = await self._client.recall(content.id, wait, None if part is None else part.order(*asked))
-            if answer.get("in_memory") and part is not None:
-                await part.fetch(*asked)
+            if answer.get("in_memory"):
+                await self._parts.fetch(content, *asked)
         except NoLibrarian as error:
             await trio.sleep(min(wait, 1.0))
             return False, str(error)

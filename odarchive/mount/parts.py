@@ -18,6 +18,7 @@ from odarchive.cache import PartialReader
 from odarchive.cache.files import partial_place
 from odarchive.cache.parts import is_right
 from odarchive.chunks import CHUNK, Grid
+from odarchive.digest import content_digest
 from odarchive.model import Content
 from odarchive.service.client import AsyncClient
 
@@ -136,6 +137,29 @@ class Parts:
         """``grid_of``: asks the catalogue."""
         self._directory, self._client, self._grid_of = directory, client, grid_of
         self._open: OrderedDict[int, Part] = OrderedDict()
+        self._small: OrderedDict[int, bytes] = OrderedDict()
+        """Whole small contents that came through the librarian's memory."""
+
+    async def fetch(self, content: Content, offset: int, length: int) -> None:
+        """Take what is in the librarian's memory of a range, or of a small content.
+
+        Raises:
+            NoLibrarian: nobody answers.
+        """
+        part = self.of(content)
+        if part is not None:
+            await part.fetch(offset, length)
+        elif content.size <= CHUNK:
+            data = await self._client.chunk(content.id, 0)
+            if data is not None and content_digest(data) == content.digest:
+                self._small[content.id] = data
+                if len(self._small) > KEPT_LOOSE:
+                    self._small.popitem(last=False)
+
+    def small(self, content: Content, offset: int, length: int) -> bytes | None:
+        """A range of a small content that was fetched."""
+        data = self._small.get(content.id)
+        return None if data is None else data[offset : offset + length]
 
     def at_hand(self, content: int | None, offset: int, length: int) -> int | None:
         """A descriptor from which a range can be read at once; None if it cannot."""

@@ -67,7 +67,8 @@ def application(librarian: Librarian, key: str) -> Starlette:
         except ValueError as error:
             return PlainTextResponse(str(error), 400)
         if part is None:
-            answer = Answer(*await librarian.recall(content, wait))
+            state, why = await librarian.recall(content, wait)
+            answer = Answer(state, why, in_memory=librarian.chunk(content, 0) is not None)
         else:
             answer = await librarian.recall_part(content, part, wait)
         return JSONResponse({"state": answer.state, "why": answer.why, "in_memory": answer.in_memory})
