@@ -96,7 +96,7 @@ class Store:
 
     def _to_memory(self, error: Exception) -> None:
         if not self.in_memory:
-            log.info("content %s goes past the cache: %s", self.content, error)
+            log.debug("content %s goes past the cache: %s", self.content, error)
         self.why, self.in_memory = str(error), True
         self.close()
 
