@@ -4,7 +4,7 @@
     python3 unseal.py KEYFILE < FILE.age > FILE
 
 The same as `age -d -i KEYFILE`, for a machine that has no age. KEYFILE holds lines AGE-SECRET-KEY-1...; `restore.py`
-uses this file, which must lie beside it. About 20 MB a second: all blocks of a chunk are worked on at once, as
+uses this file, which must lie beside it. About 15 MB a second: all blocks of a chunk are worked on at once, as
 32-bit lanes of one large number.
 
 Sources: C2SP age.md, RFC 7748 (X25519), RFC 8439 (ChaCha20-Poly1305), RFC 5869 (HKDF), BIP 173 (Bech32). Not written
