@@ -1,6 +1,8 @@
 """The size of the image of each disc to be, to the sector: by laying it out as the build will, one disc at a time."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
@@ -51,4 +53,18 @@ class Exact:
             directories=directories,
             sources={},
         )
-        return planned_size(selection, self._reserve)
+        with _uncollected():
+            return planned_size(selection, self._reserve)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the search for cycles among objects that all stay until the end; it takes a fifth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+            gc.collect()
