@@ -108,12 +108,6 @@ def next_segment(connection: Connection) -> int:
     return int(max(highest, burned)) + 1
 
 
-def payload(connection: Connection, numbers: Sequence[SegmentId]) -> int:
-    """Bytes of contents on these segments."""
-    total = select(func.coalesce(func.sum(_p.length), 0)).where(_p.segment.in_(numbers))
-    return int(connection.execute(total).scalar_one())
-
-
 def add_segment(
     connection: Connection,
     planned: Planned,
@@ -150,32 +144,6 @@ def carry(connection: Connection, keys: Iterable[tuple[int, bytes, int]], segmen
     )
 
 
-def reopenable(connection: Connection, *, copies: int | None, places: int | None) -> list[Planned]:
-    """Segments that are nothing but plans, without image, disc or job, and with these wishes; by number."""
-    rows = connection.execute(
-        select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns, _s.ecc_size)
-        .where(
-            _s.state == SegmentState.PLANNED,
-            _s.copies.is_not_distinct_from(copies),
-            _s.places.is_not_distinct_from(places),
-            _s.image_size.is_(None),
-            _s.id.not_in(select(schema.parity_member.c.segment).where(schema.parity_member.c.kind == "parity")),
-            _s.id.not_in(select(schema.disc.c.segment)),
-            _s.id.not_in(select(schema.job.c.segment).where(schema.job.c.segment.is_not(None))),
-        )
-        .order_by(_s.id)
-    )
-    return [_planned(row) for row in rows]
-
-
-def reopen(connection: Connection, numbers: Sequence[SegmentId]) -> None:
-    """Take back these plans: what they hold is on no segment again."""
-    connection.execute(delete(schema.piece).where(_p.segment.in_(numbers)))
-    connection.execute(update(schema.entry).where(_e.carrier.in_(numbers), _e.content.is_(None)).values(carrier=None))
-    connection.execute(delete(schema.parity_member).where(schema.parity_member.c.segment.in_(numbers)))
-    connection.execute(delete(schema.segment).where(_s.id.in_(numbers)))
-
-
 def segments(connection: Connection, *states: SegmentState) -> list[Planned]:
     """Segments in these states (all if none is named), by number."""
     query = select(
@@ -183,7 +151,7 @@ def segments(connection: Connection, *states: SegmentState) -> list[Planned]:
     ).order_by(_s.id)
     if states:
         query = query.where(_s.state.in_(states))
-    return [_planned(row) for row in connection.execute(query)]
+    return [planned(row) for row in connection.execute(query)]
 
 
 def segment(connection: Connection, number: SegmentId) -> Planned | None:
@@ -304,7 +272,8 @@ def _plain(column: str, value: Any) -> Any:  # noqa: ANN401  whatever a column h
     return value.hex() if "digest" in column else value.decode("utf-8", "surrogateescape")
 
 
-def _planned(row: Any) -> Planned:  # noqa: ANN401  a row of the query above
+def planned(row: Any) -> Planned:  # noqa: ANN401  a row of a query
+    """A segment, from a row with its columns."""
     return Planned(
         SegmentId(row.id),
         row.label,

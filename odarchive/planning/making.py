@@ -1,4 +1,7 @@
-"""Making a plan: one transaction; either it is recorded or nothing is. Run again with nothing new it does nothing.
+"""Making a plan: either all of it is recorded or nothing is. Run again with nothing new it does nothing.
+
+It is thought out on a view of the catalogue that holds nobody up, since laying out a million files takes a minute, and
+written down in a short transaction if the catalogue still is as it was seen; else thought out again within that one.
 
 Plans that nobody began to carry out and that leave room on their discs are made anew together with what is new, under
 their numbers, so a part-full last disc is topped up by the next plan.
@@ -7,11 +10,12 @@ their numbers, so a part-full last disc is topped up by the next plan.
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from sqlalchemy import Connection
 
-from odarchive.catalogue import plans
+from odarchive.catalogue import plans, replans
 from odarchive.catalogue.database import Catalogue
 from odarchive.catalogue.publish import publish
 from odarchive.catalogue.unplanned import Unplanned, unplanned
@@ -80,18 +84,105 @@ def make_plan(
         MediumTooSmall: a disc of it cannot hold what must be on every disc, or a file's names.
     """
     created_ns = time.time_ns() if now_ns is None else now_ns
-    with catalogue.read() if dry_run else catalogue.write() as connection:
-        with unplanned(connection) as todo:
-            if not todo.contents and plans.any_segment(connection):
-                if not dry_run:
-                    keys = [(entry.parent, entry.name, entry.since) for entry in todo.bare()]
-                    plans.carry(connection, keys, LATER)
-                    publish(connection)
-                return PlanResult(0, ())
-        plain = plans.reopenable(connection, copies=wish.copies, places=wish.places)
-        open_ = [one for one in plain if _has_room(one, medium, wish)]
-        with unplanned(connection, [one.id for one in open_]) as todo:
-            return _Making(connection, todo, medium, wish, created_ns).made(open_, dry_run=dry_run)
+    with catalogue.read() as connection:
+        made = _made(connection, medium, wish, created_ns, dry_run=dry_run)
+        if dry_run:
+            return made.result
+        stamp = replans.stamp(connection)
+    with catalogue.write() as connection:
+        if replans.stamp(connection) != stamp:  # somebody came between: again, and nobody can
+            made = _made(connection, medium, wish, created_ns, dry_run=False)
+        return made.record(connection)
+
+
+def _made(connection: Connection, medium: Medium, wish: Wish, created_ns: int, *, dry_run: bool) -> "_Made":
+    """Think a plan out; changes nothing."""
+    with unplanned(connection) as todo:
+        if not todo.contents and plans.any_segment(connection):
+            return _Nothing([(entry.parent, entry.name, entry.since) for entry in todo.bare()])
+    plain = replans.reopenable(connection, copies=wish.copies, places=wish.places)
+    open_ = [one for one in plain if _has_room(one, medium, wish)]
+    with unplanned(connection, [one.id for one in open_]) as todo:
+        return _Making(connection, todo, medium, wish, created_ns).made(open_, dry_run=dry_run)
+
+
+class _Made(Protocol):
+    """What thinking brought."""
+
+    @property
+    def result(self) -> PlanResult:
+        """What to tell."""
+
+    def record(self, connection: Connection) -> PlanResult:
+        """Write it down, in the state of the catalogue that it was thought out for, and tell what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """No content is to be planned; entries without content ride with the next catalogue."""
+
+    entries: Sequence[tuple[int, bytes, int]]
+
+    @property
+    def result(self) -> PlanResult:
+        """See the port."""
+        return PlanResult(0, ())
+
+    def record(self, connection: Connection) -> PlanResult:
+        """See the port."""
+        plans.carry(connection, self.entries, LATER)
+        publish(connection)
+        return self.result
+
+
+@dataclass(frozen=True, slots=True)
+class _Discs:
+    """Discs to be, and all that is needed to write them down."""
+
+    result: PlanResult
+    discs: Sequence[Spread]
+    tree: Tree
+    wish: Wish
+    created_ns: int
+
+    def record(self, connection: Connection) -> PlanResult:
+        """See the port."""
+        replans.reopen(connection, self.result.topped_up)
+        for segment, disc in zip(self.result.segments, self.discs, strict=True):
+            self._segment(connection, segment, disc.parts())
+        if self.result.waiting_bytes:
+            publish(connection)
+        if self.wish.parity is None:
+            return self.result
+        sets = Sets(connection, self.wish, _prefix(connection), self.created_ns)
+        made = sets.assign((one.id, one.medium) for one in self.result.segments if one.id is not None)
+        return replace(self.result, parity=len(made))
+
+    def _segment(self, connection: Connection, segment: PlannedSegment, parts: Sequence[Part]) -> None:
+        tree, number = self.tree, segment.id
+        assert number is not None  # noqa: S101  only a dry run has none
+        row = plans.Planned(
+            number,
+            segment.label,
+            SegmentState.PLANNED,
+            segment.medium.name,
+            segment.capacity,
+            segment.planned_bytes,
+            self.created_ns,
+            segment.ecc_size,
+        )
+        pieces = [
+            (ContentId(tree.content[part.item]), tree.start[part.item] + part.start, part.length)
+            for part in parts
+            if part.length
+        ]
+        plans.add_segment(connection, row, pieces, copies=self.wish.copies, places=self.wish.places)
+        plans.carry(connection, ((e.parent, e.name, e.since) for e in tree.carried_by(parts)), number)
+
+
+def _prefix(connection: Connection) -> str:
+    """How labels begin."""
+    return plans.facts(connection).get("label_prefix", "ARCHIVE")[:LABEL_PREFIX_SIZE]
 
 
 def _has_room(segment: plans.Planned, medium: Medium, wish: Wish) -> bool:
@@ -117,7 +208,7 @@ class _Making:
     shapes: Shapes = field(init=False)
     tree: Tree = field(init=False)
 
-    def made(self, reopened: Sequence[plans.Planned], *, dry_run: bool) -> PlanResult:
+    def made(self, reopened: Sequence[plans.Planned], *, dry_run: bool) -> _Discs:
         """The plan; ``reopened`` are made anew."""
         connection = self.connection
         self.shapes = Shapes(connection, self.wish)
@@ -126,45 +217,32 @@ class _Making:
         self.tree = Tree(self.todo, self.shapes.per_content, self.wish.first)
         discs, waiting = spread(self.tree, self.medium, self.wish, self.shapes)
         numbers = [one.id for one in reopened]
-        before = plans.payload(connection, numbers)
-        segments = []
-        following = self._numbers(numbers)
-        if not dry_run:
-            plans.reopen(connection, numbers)
-        for disc in discs:
-            number = next(following)
-            segments.append(self._segment(disc, number, recorded=not dry_run))
-            if not dry_run:
-                self._record(segments[-1], disc.parts())
-        parity = self._parity(segments, recorded=not dry_run)
-        if not dry_run and waiting:
-            publish(connection)
-        return PlanResult(
+        before = replans.payload(connection, numbers)
+        segments = [
+            self._segment(disc, number, recorded=not dry_run)
+            for disc, number in zip(discs, self._numbers(numbers), strict=False)
+        ]
+        result = PlanResult(
             max(0, self.tree.new_bytes - before),
             tuple(segments),
             tuple(numbers),
             waiting,
             self.tree.order.unmet,
-            parity,
+            self._foreseen_parity(segments),
         )
+        return _Discs(result, discs, self.tree, self.wish, self.created_ns)
 
-    def _parity(self, segments: Sequence[PlannedSegment], *, recorded: bool) -> int:
-        """Put the segments into sets; returns how many parity discs that adds."""
+    def _foreseen_parity(self, segments: Sequence[PlannedSegment]) -> int:
         if self.wish.parity is None:
             return 0
-        prefix = plans.facts(self.connection).get("label_prefix", "ARCHIVE")[:LABEL_PREFIX_SIZE]
-        sets = Sets(self.connection, self.wish, prefix, self.created_ns)
-        if not recorded:
-            return sets.foreseen(one.medium for one in segments)
-        return len(sets.assign((one.id, one.medium) for one in segments if one.id is not None))
+        return Sets(self.connection, self.wish, "", self.created_ns).foreseen(one.medium for one in segments)
 
     def _numbers(self, reopened: Sequence[SegmentId]) -> Iterator[SegmentId]:
         yield from reopened
         yield from map(SegmentId, itertools.count(self.next_segment))
 
     def _segment(self, disc: Spread, number: SegmentId, *, recorded: bool) -> PlannedSegment:
-        prefix = plans.facts(self.connection).get("label_prefix", "ARCHIVE")[:LABEL_PREFIX_SIZE]
-        label = f"{prefix}_{number:04d}"
+        label = f"{_prefix(self.connection)}_{number:04d}"
         size = self._exact(disc, number, label) if recorded else disc.bound
         files = payload = 0
         for part in disc.listed():
@@ -182,24 +260,3 @@ class _Making:
         if size > disc.bound or size > self.wish.usable(medium):
             raise AssertionError(f"the costs of {label} were no upper bound: {disc.bound} planned, {size} laid out")
         return size
-
-    def _record(self, segment: PlannedSegment, parts: Sequence[Part]) -> None:
-        tree, number = self.tree, segment.id
-        assert number is not None  # noqa: S101  only a dry run has none
-        row = plans.Planned(
-            number,
-            segment.label,
-            SegmentState.PLANNED,
-            segment.medium.name,
-            segment.capacity,
-            segment.planned_bytes,
-            self.created_ns,
-            segment.ecc_size,
-        )
-        pieces = [
-            (ContentId(tree.content[part.item]), tree.start[part.item] + part.start, part.length)
-            for part in parts
-            if part.length
-        ]
-        plans.add_segment(self.connection, row, pieces, copies=self.wish.copies, places=self.wish.places)
-        plans.carry(self.connection, ((e.parent, e.name, e.since) for e in tree.carried_by(parts)), number)

@@ -16,6 +16,7 @@ from odarchive.imaging.disctree import DiscTree, DiscWish
 from odarchive.imaging.making import selected, set_catalogue
 from odarchive.media import Medium, parse_medium
 from odarchive.planning import Reserve, Wish, make_plan
+from odarchive.planning.exact import Exact
 from odarchive.planning.order import Order
 from tests.odarchive.hostile_trees import hostile
 
@@ -226,4 +227,38 @@ def test_numbers_of_contents_may_be_far_apart(catalogue, source):
         raw.execute("UPDATE entry SET content = content << 40")
         raw.execute("PRAGMA foreign_keys = ON")
     assert make_plan(catalogue, MEDIUM).new_bytes == 1_200_000
+    assert pieces_cover_everything(catalogue)
+
+
+def test_what_comes_between_thinking_and_writing_is_planned_too(catalogue, source, tmp_path, monkeypatch):
+    fill(source)
+    plant(catalogue, source)
+    laid_out = Exact.size
+    came = []
+
+    def size(self, segment, parts):
+        if not came:
+            came.append(True)
+            more(catalogue, tmp_path, "between", 50_000)
+        return laid_out(self, segment, parts)
+
+    monkeypatch.setattr(Exact, "size", size)
+    assert make_plan(catalogue, MEDIUM).new_bytes == 1_250_000
+    assert came
+    assert pieces_cover_everything(catalogue)
+
+
+def test_nobody_waits_while_a_plan_is_thought_out(catalogue, source, monkeypatch):
+    fill(source)
+    plant(catalogue, source)
+    laid_out = Exact.size
+
+    def size(self, segment, parts):
+        with catalogue.write() as connection:
+            connection.exec_driver_sql("INSERT OR REPLACE INTO machine VALUES ('progress', 'going on')")
+        return laid_out(self, segment, parts)
+
+    monkeypatch.setattr(Exact, "size", size)
+    make_plan(catalogue, MEDIUM)
+    assert [row.value for row in rows(catalogue, schema.machine)] == ["going on"]
     assert pieces_cover_everything(catalogue)
