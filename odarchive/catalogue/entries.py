@@ -287,28 +287,24 @@ class Recorder:
         Returns:
             The number of every digest of the batch, how many contents are new, their bytes.
         """
-        numbers: dict[object, int] = {}
-        sizes: dict[int, int] = {}
-        found = [(row[9], ino, row[4]) for _, first, rows in self._plain for ino, row in enumerate(rows, first)]
-        for digest, ino, size in [*found, *self._contents]:
-            if digest is not None and digest not in numbers:
-                numbers[digest] = ino
-                sizes[ino] = size
-        if not numbers:
-            return numbers, 0, 0
-        digests = [digest for digest in numbers if isinstance(digest, bytes)]
-        if self._filter is None and len(digests) >= FILTER_PAYS:
+        rows: dict[bytes, tuple[int, bytes, int]] = {}
+        for _, first, part in self._plain:
+            for ino, row in enumerate(part, first):
+                digest = row[9]
+                if digest is not None and digest not in rows:
+                    rows[digest] = (ino, digest, row[4])
+        for digest, ino, size in self._contents:
+            rows.setdefault(digest, (ino, digest, size))
+        if not rows:
+            return {}, 0, 0
+        if self._filter is None and len(rows) >= FILTER_PAYS:
             self._filter = Filter.of(raw)
-        if self._filter is not None:
-            fresh = self._filter.fresh
-            digests = [digest for digest in digests if not fresh(digest)]
-        for digest, number in doubtful(raw, digests):
-            del sizes[numbers[digest]]
+        known = dict(doubtful(raw, rows if self._filter is None else self._filter.doubted(rows)))
+        numbers: dict[object, int] = {digest: row[0] for digest, row in rows.items()}
+        for digest, number in known.items():
             numbers[digest] = number
-        raw.executemany(
-            "INSERT INTO content (id, digest, size) VALUES (?, ?, ?)",
-            [(number, digest, sizes[number]) for digest, number in numbers.items() if number in sizes],
-        )
-        size = sum(sizes.values())
+        new = [row for row in rows.values() if row[1] not in known] if known else list(rows.values())
+        raw.executemany("INSERT INTO content (id, digest, size) VALUES (?, ?, ?)", new)
+        size = sum(map(itemgetter(2), new))
         raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (size, self.snapshot))
-        return numbers, len(sizes), size
+        return numbers, len(new), size

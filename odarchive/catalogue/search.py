@@ -28,6 +28,7 @@ FREQUENT = 1_000
 """Names with a word from which on the word alone, with the others in folders above, is not followed: 10 ms."""
 
 _FOUND = "parent, name, ino, mode, size, mtime_ns, shown, since, until"
+_ASCII_WORD = re.compile(r"[0-9A-Za-z]+")
 _GLOB = re.compile(r"[*?]|\[[^]]+\]")
 
 
@@ -168,6 +169,8 @@ def _tokens(pattern: str) -> Iterator[str]:
 
 def split(text: str) -> list[str]:
     """The words of a folded text, as the index divides it: runs of letters, digits and private characters."""
+    if text.isascii():
+        return _ASCII_WORD.findall(text)
     return "".join(character if _is_word(character) else " " for character in text).split()
 
 

@@ -40,7 +40,10 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """How names are read: what is left out, who is told of bytes read, whether files may be mapped (``digest_of``)."""
+    """How names are read: what is left out, whether files may be mapped (``digest_of``).
+
+    ``progress`` is told the bytes read, except those of usual files, which are told by whoever gets them.
+    """
 
     rules: Rules
     progress: Callable[[int], None]
@@ -62,7 +65,6 @@ def read_files(tree: Tree, path: bytes, names: Sequence[bytes], means: Means) ->
         if plain is None:
             rest.append(name)
         else:
-            means.progress(plain[4])
             yield plain
     yield from read_names(tree, path, rest, means)
 
@@ -80,7 +82,6 @@ def read_names(tree: Tree, path: bytes, names: Sequence[bytes], means: Means) ->
             continue
         plain = read_plain(folder, name, means.read_ns) if means.rules and S_ISREG(stat.st_mode) else None
         if plain is not None:
-            means.progress(plain[4])
             yield plain
             continue
         try:

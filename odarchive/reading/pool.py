@@ -22,7 +22,7 @@ from odarchive.reading.folder import Means, Reading, read_names
 from odarchive.reading.plain import Plain
 from odarchive.reading.rules import Rules
 from odarchive.reading.tree import Tree
-from odarchive.reading.worker import CHUNK, END, READ, ROWS, SPLIT, Rows, Wanted, listed, receive, send
+from odarchive.reading.worker import CHUNK, END, READ, ROWS, SIZE, SPLIT, Rows, Wanted, listed, receive, send
 
 REQUESTS = 400
 """Requests one process may owe: enough to read while this process writes a batch into the database."""
@@ -216,6 +216,7 @@ class Pool:
                 found = list(read_names(self._tree, request.path, wanted[start : start + CHUNK], means))
                 plain = sorted(one for one in found if not isinstance(one, Reading))
                 readings = [one for one in found if isinstance(one, Reading)]
+                self._progress(sum(map(SIZE, plain)))
                 self._ready.append(Answer(request.tag, plain, readings, done=False))
         except OSError as trouble:
             error = trouble

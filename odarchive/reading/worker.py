@@ -11,7 +11,8 @@ import signal
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
+from operator import itemgetter
 from typing import IO, Any
 
 from odarchive.reading.folder import Means, Reading, read_files, read_names
@@ -35,6 +36,8 @@ CHUNK = 256
 """Readings in one frame."""
 TOLD = 1 << 26
 """Bytes between two words of progress."""
+SIZE = itemgetter(4)
+"""Of a ``Plain`` value."""
 Wanted = tuple[Sequence[bytes], Sequence[bytes]] | None
 """Names of files and other names; None: all that there are."""
 Rows = tuple[list[Plain], list[tuple[Any, ...]]]
@@ -89,6 +92,7 @@ class _Worker:
             found = chain(read_files(self._tree, path, files, means), read_names(self._tree, path, others, means))
             rows: Rows = ([], [])
             for rows in _chunks(found):
+                self._progress(sum(map(SIZE, rows[0])))
                 if len(rows[0]) + len(rows[1]) < CHUNK:
                     break
                 send(self._out, (number, ROWS, rows))
@@ -123,19 +127,12 @@ def listed(tree: Tree, path: bytes, rules: Rules) -> list[bytes]:
 
 def _chunks(found: Iterator[Plain | Reading]) -> Iterator[Rows]:
     """Parts of ``CHUNK`` names; the last one has fewer, perhaps none. Usual files come sorted by name."""
-    plain: list[Plain] = []
-    others: list[tuple[Any, ...]] = []
-    for one in found:
-        if isinstance(one, Reading):
-            others.append(tuple(one))
-        else:
-            plain.append(one)
-        if len(plain) + len(others) >= CHUNK:
-            plain.sort()
-            yield plain, others
-            plain, others = [], []
-    plain.sort()
-    yield plain, others
+    while True:
+        some = list(islice(found, CHUNK))
+        plain = sorted(one for one in some if not isinstance(one, Reading))
+        yield plain, [tuple(one) for one in some if isinstance(one, Reading)]
+        if len(some) < CHUNK:
+            return
 
 
 def main() -> None:

@@ -4,12 +4,14 @@ import os
 import signal
 
 import pytest
+from blake3 import blake3
 from catalogue_kit import rows, sound
-from trees import observed, recorded, scanned, write
+from trees import later, observed, recorded, scanned, write
 
 from odarchive.catalogue.wanted import Item
+from odarchive.digest import BLOCK
 from odarchive.errors import ConfigError, OdarchiveError
-from odarchive.reading import mounts, pool, worker
+from odarchive.reading import mounts, plain, pool, worker
 from odarchive.reading.rules import CACHE_SIGNATURE, Rules, compiled
 
 
@@ -45,6 +47,53 @@ def test_processes_read_what_one_reads(catalogue, tree, monkeypatch, many):
     assert third.new_bytes == 0
     assert recorded(catalogue, b"source") == observed_without(tree, b"folder3/pipe")
     sound(catalogue)
+
+
+@pytest.mark.parametrize("pays", [1, 1_000_000])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_equal_contents_are_one_in_whatever_batch_they_come(catalogue, tree, monkeypatch, pays, workers):
+    """With the filter of digests and without, within a batch and across batches."""
+    monkeypatch.setattr("odarchive.catalogue.entries.FILTER_PAYS", pays)
+    first = scanned(catalogue, tree, workers=workers, batch=5)
+    bytes_of = dict(rows(catalogue, "SELECT digest, size FROM content"))
+    assert len(bytes_of) == 12 * 5 + 2
+    assert first.new_bytes == sum(bytes_of.values())
+    (tree / "more").mkdir()
+    for number in range(12):
+        write(tree / "more" / f"{number}", b"%d 0" % (number * 2))
+    second = scanned(catalogue, tree, workers=workers, batch=5)
+    assert (second.new_files, second.new_bytes) == (12, len("12 0") * 6)
+    assert recorded(catalogue, b"source") == observed(tree)
+    sound(catalogue)
+
+
+def test_what_no_usual_file_is_goes_the_long_way(tmp_path):
+    write(tmp_path / "usual", b"bytes")
+    write(tmp_path / "sparse", b"")
+    os.truncate(tmp_path / "sparse", 200_000)
+    write(tmp_path / "two", b"names")
+    (tmp_path / "names").hardlink_to(tmp_path / "two")
+    (tmp_path / "link").symlink_to("usual")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    write(tmp_path / "large", bytes(BLOCK))
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        found = {name: plain.read_plain(folder, os.fsencode(name), later()) for name in sorted(os.listdir(tmp_path))}
+        assert plain.read_plain(folder, b"gone", later()) is None
+        assert plain.read_plain(folder, b"usual", 0)[8] == 0  # it could change again within this tick of the clock
+    finally:
+        os.close(folder)
+    assert [name for name, row in found.items() if row is not None] == ["usual"]
+    stat = os.stat(tmp_path / "usual")
+    assert found["usual"][4:] == (
+        5,
+        stat.st_mtime_ns,
+        stat.st_ctime_ns,
+        stat.st_dev,
+        stat.st_ino,
+        blake3(b"bytes").digest(),
+    )
 
 
 def observed_without(tree, path):
