@@ -247,6 +247,7 @@ class _Filling:
         self._raw = raw
         self._name = table.name
         self._columns = [_Kind.of(column) for column in table.columns]
+        self._wanted = [(kind.name, kind.absent, kind.convert) for kind in self._columns]
         names = ", ".join(column.name for column in table.columns)
         marks = ", ".join("?" * len(self._columns))
         self._statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
@@ -255,7 +256,8 @@ class _Filling:
     def add(self, row: Mapping[str, Any]) -> None:
         """One row, checked."""
         try:
-            self._rows.append(tuple([kind.convert(row.get(kind.name, kind.absent)) for kind in self._columns]))
+            get = row.get
+            self._rows.append(tuple([convert(get(name, absent)) for name, absent, convert in self._wanted]))
         except (ValueError, TypeError) as error:
             raise DamageFound(f"a row of {self._name} in the catalogue on the disc is broken: {error}") from None
         if len(self._rows) >= BATCH:
@@ -287,9 +289,9 @@ class _Kind:
 
 
 def _integer(value: Any) -> int | None:  # noqa: ANN401  whatever a disc says
-    if value is not None and type(value) is not int:
-        raise ValueError("a number is none")
-    return value
+    if type(value) is int or value is None:
+        return value
+    raise ValueError("a number is none")
 
 
 def _text(value: Any) -> str | None:  # noqa: ANN401  whatever a disc says

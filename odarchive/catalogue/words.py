@@ -13,6 +13,7 @@ from odarchive.catalogue.schema import WORDS
 Named = tuple[int, str]
 """Inode number, name."""
 
+_BATCH = 5_000
 _INDEX = "INSERT INTO {0} (rowid, name) VALUES (?, ?)"
 
 
@@ -39,9 +40,12 @@ def missing(raw: sqlite3.Connection) -> Iterator[tuple[int, str]]:
     ):
         raw.execute(statement)
     rows = raw.execute("SELECT DISTINCT ino, parent, name FROM entry WHERE parent <> 0")
-    for number, (ino, _, name) in enumerate(rows, 1):
-        raw.execute("INSERT INTO temp.all_names VALUES (?, ?)", (number, ino))
-        raw.execute("INSERT INTO temp.all_words (rowid, name) VALUES (?, ?)", (number, name.decode("utf-8", "replace")))
+    number = 0
+    while batch := rows.fetchmany(_BATCH):
+        names = [(at, ino, name.decode("utf-8", "replace")) for at, (ino, _, name) in enumerate(batch, number + 1)]
+        raw.executemany("INSERT INTO temp.all_names VALUES (?, ?)", [(at, ino) for at, ino, _ in names])
+        raw.executemany("INSERT INTO temp.all_words (rowid, name) VALUES (?, ?)", [(at, name) for at, _, name in names])
+        number += len(batch)
     yield from raw.execute(
         "SELECT ino, term FROM temp.all_terms JOIN temp.all_names ON all_names.id = doc EXCEPT"
         " SELECT coalesce((SELECT ino FROM name_alias WHERE id = -doc), doc), term FROM temp.real_terms"

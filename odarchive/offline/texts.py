@@ -216,7 +216,7 @@ def _split(chunks: Iterable[bytes], kind: str) -> Iterator[bytes]:
 
 def _json(text: bytes, where: str) -> Any:  # noqa: ANN401  whatever somebody wrote
     try:
-        return json.loads(text)
+        return json.loads(text.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         raise BadDisc(f"{where} is not JSON") from None
 

@@ -6,6 +6,7 @@ and checked against its own catalogue. Names on discs newer than the namespace a
 (``latecomers``). The catalogue appears under its name only when it breaks no rule.
 """
 
+import gc
 import os
 import stat
 import time
@@ -118,8 +119,9 @@ def rebuild(path: Path, pile: Pile, *, tell: Tell = lambda _: None, clock: Calla
     _remove(draft)
     catalogue = archive.create(draft, Facts(uuid=pile.archive, label_prefix="DISC", created_ns=clock()))
     try:
-        done = _fill(catalogue, pile, tell, clock)
-        found = check.check(catalogue, deep=False)
+        with _without_collector():
+            done = _fill(catalogue, pile, tell, clock)
+            found = check.check(catalogue, deep=False, index=False)  # the index was made of these very names just now
         if found:
             raise DamageFound(
                 f"what the discs say breaks a rule ({found[0].rule}: {found[0].detail}); nothing was made"
@@ -130,6 +132,18 @@ def rebuild(path: Path, pile: Pile, *, tell: Tell = lambda _: None, clock: Calla
     finally:
         catalogue.close()
         _remove(draft)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Millions of rows pass through, none of them in a cycle: looking for cycles costs a sixth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _fill(catalogue: Catalogue, pile: Pile, tell: Tell, clock: Callable[[], int]) -> Rebuilt:
