@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from robot.burners.output import judge, parse_progress
+from robot.burners.xorriso import judge, parse_progress
 from robot.drives.media import parse_medium
 from robot.ports import SECTOR, Medium
 from robot.wire.mtx_errors import Trouble, explain
