@@ -121,28 +121,35 @@ def _any_of(found: list[str], patterns: tuple[str, ...]) -> bool:
 
 def _process(pid: int, proc: Path) -> int:
     """The process of a thread."""
-    line = next((line for line in _text(proc / str(pid) / "status").splitlines() if line.startswith("Tgid:")), "")
+    line = next((line for line in _text(f"{proc}/{pid}/status").splitlines() if line.startswith("Tgid:")), "")
     return int(line.split()[1]) if line else pid
 
 
 def names(pid: int, proc: Path = Path("/proc")) -> list[str]:
     """What a thread and its process are called; empty if it has ended."""
-    found = [_text(proc / str(pid) / "comm").strip("\n")]
-    words = _text(proc / str(pid) / "cmdline").split("\0")
+    found = [_text(f"{proc}/{pid}/comm").strip("\n")]
+    words = _text(f"{proc}/{pid}/cmdline").split("\0")
     program = _base(words[0])
     found.append(program)
     if any(fnmatchcase(program, pattern) for pattern in _INTERPRETERS):
         found += [_base(word) for word in words[1:] if not word.startswith("-")][:1]
     if (tgid := str(_process(pid, proc))) != str(pid):
-        found.append(_text(proc / tgid / "comm").strip("\n"))
+        found.append(_text(f"{proc}/{tgid}/comm").strip("\n"))
     return [name for name in found if name]
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str:
+    """The first 64 KiB of a file. By descriptor: thousands of readers may come at once, and a Path costs a lot more."""
     try:
-        return path.read_bytes().decode(errors="replace")
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        return os.read(descriptor, 1 << 16).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def _base(word: str) -> str:

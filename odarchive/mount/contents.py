@@ -26,6 +26,10 @@ SLICE = 20.0
 """Seconds one question to the librarian waits for its answer."""
 KEPT_OPEN = 1024
 """Descriptors of cache files kept open."""
+ABSENT = 0.5
+"""Seconds for which nobody else looks for a librarian who was not there."""
+KNOCKS = 200
+"""Times a second that all readers together look for a librarian who is not there."""
 LONGEST = 1 << 20
 """Bytes of the largest read that FUSE asks for (256 pages); longer ones take the slow way."""
 
@@ -50,6 +54,9 @@ class CachedContents:
         self._open: dict[Inode, int] = {}
         self._parts = Parts(cache.directory, client, namespace.grid)
         self._buffer = memoryview(bytearray(LONGEST))
+        self._absent, self._absent_until = "", 0.0
+        self._knocking = 0
+        """Readers that wait for a librarian."""
 
     def read_now(self, file: Attributes, offset: int, length: int) -> memoryview | None:
         """See the port. Pages that are not in memory count as not at hand: reading them would block."""
@@ -153,15 +160,27 @@ class CachedContents:
         descriptor = await trio.to_thread.run_sync(self._cache.open, content.digest, content.size)
         return self._parts.small(content, offset, length) if descriptor is None else self._keep(file.ino, descriptor)
 
+    async def _sleep(self, longest: float) -> None:
+        """Wait for a librarian to come; the more readers wait, the longer, so that thousands cost what hundreds do."""
+        self._knocking += 1
+        try:
+            await trio.sleep(min(longest, 1.0 + self._knocking / KNOCKS))
+        finally:
+            self._knocking -= 1
+
     async def _ask(self, name: str, content: Content, asked: tuple[int, int], wait: float) -> tuple[bool, str]:
         """One question to the librarian; returns whether it came, and else why it still waits."""
         part = self._parts.of(content)
+        if trio.current_time() < self._absent_until:  # one reader has just looked for all
+            await self._sleep(wait)
+            return False, self._absent
         try:
             answer = await self._client.recall(content.id, wait, None if part is None else part.order(*asked))
             if answer.get("in_memory"):
                 await self._parts.fetch(content, *asked)
         except NoLibrarian as error:
-            await trio.sleep(min(wait, 1.0))
+            self._absent, self._absent_until = str(error), trio.current_time() + ABSENT
+            await self._sleep(wait)
             return False, str(error)
         if answer.get("state") == "failed":
             raise ContentUnavailable(f"{name!r}: {answer.get('why')}")

@@ -230,6 +230,7 @@ def report(figures: Mapping[str, Mapping[str, float | None]], notes: Mapping[str
         " cold, bytes behind the mount\nin the page cache; one client thread, default scheduling."
         f" {machine}.\nWhat each column is: `client.c`; the tree: `hoard.py`."
         " rclone and passthrough_ll (one descriptor per inode) are asked a tenth of\n"
-        "the paths, ratarmount on ISO 1 in 500; - is what failed or took over a minute.\n\n"
+        "the paths, ratarmount on ISO 1 in 500; - is what failed or took over a minute. Ours, as root: the kernel\n"
+        "reads cached files itself (passthrough).\n\n"
         f"{head}{rows}\n## Ratios (above 1: we are faster)\n\n{head}{ratios}\n## Beside\n\n{listed}"
     )

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -81,6 +82,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
     yield made
     made.unmount()
     made.catalogue.close()
+
+
+def content(path: Path) -> bytes:
+    """By one system call; Python's buffered files answer nothing where the system says EAGAIN."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 1 << 20)
+    finally:
+        os.close(descriptor)
 
 
 def soon(condition: Callable[[], bool]) -> bool:
@@ -238,3 +248,34 @@ def test_the_folder_of_views_is_there_and_not_listed(site: Site) -> None:
     site.unmount()
     site.mount()
     assert (views / "snapshots/1/file").stat().st_ino == number
+
+
+def test_a_catalogue_locked_or_changed_in_form_under_the_mount_is_still_served(site: Site) -> None:
+    site.add(b"file", 100, b"bytes")
+    site.add(b"later", 101, b"later bytes")
+    site.mount()
+    assert (site.directory / "file").read_bytes() == b"bytes"
+    with site.catalogue.write() as connection:  # holds the lock of writers
+        raw = driver(connection)
+        raw.execute("ALTER TABLE entry ADD COLUMN novelty INTEGER")
+        assert (site.directory / "later").read_bytes() == b"later bytes"
+    assert sorted(os.listdir(site.directory)) == ["file", "later"]
+    site.add(b"new", 102, b"new bytes")
+    assert soon((site.directory / "new").exists)
+    assert (site.directory / "new").read_bytes() == b"new bytes"
+
+
+def test_a_cache_that_is_gone_hurts_nobody_who_has_the_file_open(site: Site) -> None:
+    body = os.urandom(300_000)
+    site.add(b"file", 100, body)
+    site.add(b"other", 101, b"other" * 99)
+    site.mount("--recall=never")
+    with (site.directory / "file").open("rb") as file:
+        assert file.read(10) == body[:10]
+        shutil.rmtree(site.root / "cache")
+        assert file.read() == body[10:]
+    with pytest.raises(BlockingIOError):
+        content(site.directory / "other")
+    site.cache(b"other" * 99)
+    assert soon(lambda: os.getxattr(site.directory / "other", "user.odarchive.state") == b"cached")
+    assert content(site.directory / "other") == b"other" * 99
