@@ -103,6 +103,13 @@ class TooSmall(BurnError):
         super().__init__(message, medium_touched=False)
 
 
+class MediumRefused(BurnError):
+    """The burning program did not begin, and the medium is still blank: drive or program cannot write it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, medium_touched=False)
+
+
 class BurnerMissing(BurnError):
     """The burning program is not installed or could not be started; nothing was written."""
 

@@ -181,8 +181,11 @@ class Jukebox:
         ends = [end for end in (source, destination) if end.kind is ElementKind.DRIVE]
         reached = fill_of(status, source) is not Fill.FULL and fill_of(status, destination) is not Fill.EMPTY
         if not (self._arm.last == (source, destination) and reached):
-            check_ends(status, source, destination)
             by_host = (await self._arm.capabilities()).tray_by_host
+            if by_host and source.kind is ElementKind.DRIVE and fill_of(status, source) is Fill.EMPTY:
+                await self._arm.drive(source).open_tray()  # somebody's hand may have filled it while it was closed
+                status = await self._arm.ready()
+            check_ends(status, source, destination)
             for end in ends:
                 if by_host or end == source:  # a machine that pulls trays itself still needs the drive to let go
                     await self._arm.drive(end).open_tray()

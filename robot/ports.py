@@ -222,6 +222,13 @@ class Medium:
     """Bytes a burn may write onto it when blank (the drive's own answer, not a table)."""
     readable: int
     """Bytes that can be read back; 0 when blank."""
+    maker: str = ""
+    """The manufacturer's id of the medium, such as ``CMCMAG/BA5/0``; empty if the drive does not tell."""
+
+    @property
+    def kind(self) -> str:
+        """Profile and maker in one: discs of one batch say the same."""
+        return f"{self.profile} {self.maker}".rstrip()
 
 
 class Drive(Protocol):
@@ -324,7 +331,7 @@ class Burner(Protocol):
         Cancellation: a running burn is finished, not killed, unless it shows no progress for a stated time.
 
         Raises:
-            NotBlank, TooSmall, BurnerMissing: nothing was written.
+            NotBlank, TooSmall, BurnerMissing, MediumRefused: nothing was written.
             BurnError: see ``medium_touched``.
         """
         ...

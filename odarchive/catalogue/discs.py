@@ -345,3 +345,26 @@ def _segments() -> Select[int, str, str, int, int, int | None, bytes | None, int
 
 def _segment(row: _SegmentRow) -> Segment:
     return Segment(SegmentId(row[0]), row[1], SegmentState(row[2]), row[3], row[4], row[5], row[6], row[7])
+
+
+
+BATCH, BAD = 20, 3
+"""Of the newest ``BATCH`` discs of one kind and maker ``BAD`` spoiled ones make a bad batch: 1 to 3 % are usual."""
+
+
+def batch_warning(connection: Connection, number: DiscId) -> str | None:
+    """What to tell a person when discs of a spoiled disc's maker fail too often; at each ``BAD`` of them once."""
+    c = schema.disc.c
+    profile = connection.scalar(select(c.profile).where(c.id == number)) or ""
+    if " " not in profile:
+        return None  # the maker is not known
+    ended = [DiscState.INTENDED.value, DiscState.WRITTEN.value, DiscState.ABANDONED.value]
+    newest = select(c.state).where(c.profile == profile, c.state.not_in(ended)).order_by(c.id.desc()).limit(BATCH)
+    states = list(connection.scalars(newest))
+    spoiled = states.count(DiscState.SPOILED.value)
+    if spoiled < BAD or spoiled % BAD:
+        return None
+    return (
+        f"{spoiled} of the last {len(states)} discs of the kind {profile} were spoiled: "
+        "take blanks of another batch or maker, or clean the drive's lens"
+    )

@@ -323,7 +323,9 @@ disc = Table(
     Column("state", Text, nullable=False, comment="DiscState"),
     Column("image_size", BigInteger, nullable=False, comment="bytes to read back"),
     Column("digest", LargeBinary, nullable=False, comment="BLAKE3 of the whole image with this disc's stamp"),
-    Column("profile", Text, nullable=False, server_default="", comment="kind of medium the drive reported"),
+    Column(
+        "profile", Text, nullable=False, server_default="", comment="kind of medium and maker, as the drive reported"
+    ),
     Column("created_ns", BigInteger, nullable=False),
     Column("burned_ns", BigInteger),
     Column("verified_ns", BigInteger, comment="when it last read back right"),

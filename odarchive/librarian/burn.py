@@ -12,12 +12,14 @@ Steps, each recorded before the next begins, so that a crash anywhere leaves a s
 6. staging is freed, and the job is done.
 
 A medium that fails is waste and the job goes on with another blank, at most ``MAX_ATTEMPTS`` times: three rejects in a
-row mean a bad batch or a bad laser, and a person is asked. A burn is never repeated on the same medium.
+row mean a bad batch or a bad laser, and a person is asked. A burn is never repeated on the same medium. A blank that
+the drive will not write is put back and another one tried (``blanks``).
 """
 
+import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from odarchive.catalogue import discs, jobs, machine, motions, paritysets, renewal
@@ -25,20 +27,21 @@ from odarchive.catalogue.database import Connection
 from odarchive.catalogue.discs import Attempt, Disc, Segment
 from odarchive.correction.dvdisaster import augment
 from odarchive.digest import stream_digest
-from odarchive.errors import BurnFailed, OperatorNeeded
+from odarchive.errors import BurnFailed
 from odarchive.image.identity import DiscIdentity
 from odarchive.image.stamp import stamp
 from odarchive.imaging import LeftOut, StreamedImage, build_image, image_size, stream_image
-from odarchive.librarian import settle
+from odarchive.librarian import blanks, settle
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.duplicate import image_from_copy
 from odarchive.librarian.parityimages import parity_images, release
 from odarchive.librarian.settle import Kind
-from odarchive.librarian.stock import is_stack, take_stock
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscState, Job, JobState, SegmentState, SlotState
-from robot.errors import BurnError, SourceEmpty
-from robot.ports import SECTOR, BurnProgress, Fill
+from robot.errors import BurnError, MediumRefused
+from robot.ports import SECTOR, BurnProgress
+
+log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 
@@ -62,11 +65,17 @@ async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
     assert job.segment is not None  # noqa: S101  burn jobs have one by construction
     segment = await room.read(discs.segment, job.segment)
     rejects = 0
+    refusals = blanks.Refusals(room, bay)
     while await _wanted(room, segment):
         size, segment = await _image(room, bay, segment)
-        await _blank(room, bay, size)
-        with ExitStack() as held:
-            problem = await _attempt(room, bay, job, segment, held)
+        await blanks.fetch(room, bay, size, refusals.slots)
+        try:
+            with ExitStack() as held:
+                problem = await _attempt(room, bay, job, segment, held)
+        except MediumRefused as error:
+            await refusals.put_back(error)
+            continue
+        await refusals.accuse()
         rejects = rejects + 1 if problem else 0
         if rejects >= MAX_ATTEMPTS:
             raise BurnFailed(
@@ -126,66 +135,6 @@ async def _note_left_out(room: Workroom, segment: Segment, left_out: Iterable[Le
         await room.note("left-out", f"{segment.label}: {one}")
 
 
-async def _blank(room: Workroom, bay: Bay, size: int) -> None:
-    """Have a blank of at least ``size`` bytes in the bay.
-
-    Raises:
-        OperatorNeeded: the robot holds none.
-    """
-    if await is_stack(room):
-        await _blank_of_stack(bay, size)
-        return
-    tried: set[int] = set()
-    while not _fits(bay, size):
-        await bay.clear()
-        number = await _candidate(room, tried)
-        tried.add(number)
-        await bay.load(number)
-
-
-async def _blank_of_stack(bay: Bay, size: int) -> None:
-    """The next blank of the input bin; what is of no use goes to the reject bin, and copies wait for a moment.
-
-    Raises:
-        OperatorNeeded: the input bin is empty, or gave a copy, which somebody may have put there to be read.
-    """
-    while not _fits(bay, size):
-        if bay.found is not None and bay.found.kind is Kind.BLANK:
-            bay.found = replace(bay.found, kind=Kind.FOREIGN, label="too small a blank")
-        try:
-            found = await bay.take_next("a blank disc")
-        except SourceEmpty as error:
-            raise OperatorNeeded("the robot's input bin is empty; put blank discs into it") from error
-        if found.kind is Kind.OURS:
-            raise OperatorNeeded(f"the input bin holds {found.describe()}, not a blank; it goes to the output bin next")
-
-
-def _fits(bay: Bay, size: int) -> bool:
-    found = bay.found
-    return found is not None and found.kind is Kind.BLANK and found.medium is not None and found.medium.capacity >= size
-
-
-async def _candidate(room: Workroom, tried: set[int]) -> int:
-    """The next slot worth loading, claimed: known blanks first, then slots nobody has looked into yet."""
-    status = await take_stock(room)
-    beliefs = await room.read(discs.slots)
-    known, unknown = [], []
-    for element in status.elements:
-        number = element.element.number
-        if element.element.kind != "slot" or element.fill is Fill.EMPTY or number in room.claims or number in tried:
-            continue  # the reserved slot is looked into as well: a blank found in the picker may lie there
-        belief = beliefs.get(number)
-        if belief is not None and belief.state is SlotState.BLANK:
-            known.append(number)
-        elif belief is None or (belief.state in (SlotState.UNKNOWN, SlotState.EMPTY) and belief.disc is None):
-            unknown.append(number)
-    if known or unknown:
-        chosen = (known or unknown)[0]
-        room.claims.add(chosen)  # no await since the claims were looked at
-        return chosen
-    raise OperatorNeeded("the robot holds no blank disc that fits; put blanks into empty slots")
-
-
 async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, held: ExitStack) -> str:
     """Burn and verify once; returns why the disc is spoiled, or an empty string when it is a copy now.
 
@@ -232,7 +181,7 @@ async def _prepare(room: Workroom, bay: Bay, job: Job, segment: Segment, held: E
     size = segment.disc_size
     assert size is not None  # noqa: S101  the image was just made
     assert size % SECTOR == 0  # noqa: S101  the writer pads to 32 sectors
-    profile = bay.found.medium.profile if bay.found is not None and bay.found.medium is not None else ""
+    profile = bay.found.medium.kind if bay.found is not None and bay.found.medium is not None else ""
     attempt = Attempt(disc, label, digest, int(bay.number), profile)
 
     def intend(connection: Connection) -> Disc:
@@ -300,6 +249,9 @@ async def _spoiled(room: Workroom, bay: Bay, job: Job, disc: Disc, problem: str)
             motions.put_slot(connection, bay.home, SlotState.SPOILED, disc.id, problem, now_ns=now_ns)
         message = f"disc {disc.label} of {bay.place} is spoiled: {problem}"
         discs.event(connection, "spoiled", message, now_ns=now_ns, disc=disc.id, job=job.id)
+        if (warning := discs.batch_warning(connection, disc.id)) is not None:
+            log.warning(warning)
+            discs.event(connection, "batch", warning, now_ns=now_ns, disc=disc.id, job=job.id)
 
     await room.write(record)
     bay.found = settle.Found(Kind.UNREADABLE, None, await room.read(discs.get, disc.id), disc.label)

@@ -26,7 +26,7 @@ from robot.burners import orphans
 from robot.burners.advance import Advance, Patience
 from robot.burners.dialect import Dialect, Task, Verdict, which
 from robot.burners.running import Ending, Feed, Listener, run_to_end
-from robot.errors import BurnerMissing, BurnError, DriveError, NotBlank, TooSmall
+from robot.errors import BurnerMissing, BurnError, DriveError, MediumRefused, NotBlank, TooSmall
 from robot.ports import SECTOR, BurnProgress, BurnReport, Drive, ImageSource, Medium, Tray
 
 STDIO_BLOCK = 65_536
@@ -266,8 +266,10 @@ async def _settle(target: Drive, size: int, ending: Ending, dialect: Dialect) ->
         medium = await target.medium()
     except DriveError as error:
         raise _failed(target, verdict, f"and then: {error}", touched=True) from error
+    if not verdict.success and not verdict.began and medium.blank:
+        raise MediumRefused(str(_failed(target, verdict, "", touched=False)))
     if not verdict.success:
-        raise _failed(target, verdict, "", touched=verdict.began or not medium.blank)
+        raise _failed(target, verdict, "", touched=True)
     if medium.blank:
         raise _failed(target, verdict, "the program claims success, the drive says blank", touched=True)
     if medium.readable < size:

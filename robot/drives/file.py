@@ -40,6 +40,7 @@ class DiscSheet:
     capacity: int
     fail_at: int | None = None
     bad_sectors: tuple[tuple[int, int], ...] = ()
+    maker: str = ""
 
     def first_bad(self, sector: int, count: int) -> int | None:
         """The first unreadable sector among ``count`` from ``sector`` on, or None."""
@@ -67,6 +68,7 @@ def parse_sheet(text: bytes) -> DiscSheet:
             capacity=int(data["capacity"]),
             fail_at=None if fail_at is None else int(fail_at),
             bad_sectors=tuple((int(first), int(count)) for first, count in data.get("bad_sectors", ())),
+            maker=str(data.get("maker", "")),
         )
     except KeyError as error:
         raise ValueError(f"no {error}") from error
@@ -173,7 +175,8 @@ class FileDrive:
     def _read_medium(self) -> Medium:
         disc, sheet = self._disc()
         size = self._size(disc)
-        return Medium(profile=sheet.profile, blank=size == 0, capacity=sheet.capacity, readable=size - size % SECTOR)
+        readable = size - size % SECTOR
+        return Medium(sheet.profile, blank=size == 0, capacity=sheet.capacity, readable=readable, maker=sheet.maker)
 
     def _size(self, disc: Path) -> int:
         try:

@@ -13,6 +13,7 @@ _STATUS = re.compile(r"^Media status : (is .+?)\s*$", re.MULTILINE)
 _BLOCKS = re.compile(r"^Media blocks : (\d+) readable ,\s+(\d+) writable", re.MULTILINE)
 _SUMMARY = re.compile(r"^Media summary: \d+ sessions?, (\d+) data blocks", re.MULTILINE)
 _SPACE = re.compile(r"^Media space\s*: (\d+)s", re.MULTILINE)
+_PRODUCT = re.compile(r"^Media product: (\S+)", re.MULTILINE)
 _NOTHING = frozenset({"is", "none"})
 """First words in place of a profile when there is no usable disc (``is not present``, ``is not recognizable``)."""
 
@@ -36,4 +37,5 @@ def parse_medium(text: str) -> Medium | None:
         blank=blank,
         capacity=writable * SECTOR,
         readable=0 if blank else readable * SECTOR,
+        maker=product.group(1) if (product := _PRODUCT.search(text)) else "",
     )

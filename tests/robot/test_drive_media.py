@@ -40,7 +40,7 @@ Media summary: 1 session, 2193664 data blocks, 4284m data,     0 free
     ("text", "medium"),
     [
         (WRITTEN, Medium("stdio", blank=False, capacity=0, readable=3072 * SECTOR)),
-        (BLANK_BD, Medium("bd-r", blank=True, capacity=25_025_314_816, readable=0)),
+        (BLANK_BD, Medium("bd-r", blank=True, capacity=25_025_314_816, readable=0, maker="MILLEN/MR1/0")),
         (DVD, Medium("dvd+r", blank=False, capacity=0, readable=2_193_664 * SECTOR)),
         (WRITTEN.replace("is written , is closed", "is something new"), Medium("stdio", False, 0, 3072 * SECTOR)),
     ],

@@ -26,6 +26,8 @@ class Dice:
 
     def strikes(self, name: str) -> bool:
         """Whether the fault ``name`` happens now; counts it if so."""
+        if name not in self.rates:
+            return False  # of a kind that this seed does not know: its story stays what it was
         if not self.storm or self.random.random() >= self.rates.get(name, 0.0):
             return False
         self.counts[f"fault {name}"] += 1

@@ -155,7 +155,12 @@ def _belief(scene: Scene, number: int, belief, media: list[Physical]) -> list[st
         case SlotState.BLANK if first is not None and not first.blank:
             return [f"slot {number} is believed blank but holds {first.name} ({first.uuid})"]
         case SlotState.SPOILED:
-            good = [medium.name for medium in media if medium.blank or not is_waste(scene, medium.name)]
+            good = [
+                medium.name
+                for medium in media
+                if (medium.blank and medium.name not in scene.burner.refused)
+                or (not medium.blank and not is_waste(scene, medium.name))
+            ]
             return [f"slot {number} counts as waste but holds the good {name}" for name in good]
         case SlotState.EMPTY if first is not None and first.uuid is not None:
             return [f"slot {number} is believed empty but holds {first.name}"]

@@ -15,8 +15,19 @@ import trio
 from sqlalchemy import event
 
 from odarchive.catalogue.database import Catalogue
+from odarchive.errors import NoSpace
 from robot.drives.file import FileDrive
-from robot.errors import BurnerMissing, BurnError, DriveError, NotBlank, NotReady, ReadFailed, TooSmall
+from robot.errors import (
+    BurnerMissing,
+    BurnError,
+    CommunicationLost,
+    DriveError,
+    MediumRefused,
+    NotBlank,
+    NotReady,
+    ReadFailed,
+    TooSmall,
+)
 from robot.ports import SECTOR, BurnReport, DriveId, Tray
 from robot.sim.world import World
 from tests.simulation.chance import Dice
@@ -54,6 +65,12 @@ class Host:
         await trio.lowlevel.checkpoint()
         self.check()
         return function()
+
+    async def heavy(self, function):
+        """The same for what fills the disk."""
+        if self.dice.strikes("disk-full"):
+            raise NoSpace("the disk is full")
+        return await self.inline(function)
 
 
 class HostCatalogue(Catalogue):
@@ -99,9 +116,17 @@ class HostLine:
     def __init__(self, line, host: Host, violations: list[str]) -> None:
         self._line, self.host, self._violations = line, host, violations
         self._move, self._number = b"", b""
+        self._gone_until = 0.0
+
+    def _plugged(self) -> None:
+        if self.host.dice.strikes("unplugged"):
+            self._gone_until = trio.current_time() + self.host.dice.random.choice([5, 60, 900])
+        if trio.current_time() < self._gone_until:
+            raise CommunicationLost("the line is gone")
 
     async def send(self, data: bytes) -> None:
         self.host.check()
+        self._plugged()
         number, _, words = data.rpartition(b"*")[0].partition(b" ")
         if words.startswith(b"MOVE"):
             if words == self._move and number != self._number:
@@ -171,6 +196,9 @@ class SimDrive(FileDrive):
         if self._moody("tray-stuck"):
             raise DriveError(f"drive {self.number}: the tray is stuck")
         await move()
+        self._burner.remembered.pop(int(self.number), None)
+        if tray is Tray.OPEN and self.host.dice.strikes("tray-closes"):  # a daemon of the host opened the device
+            await super().close_tray()
 
     async def open_tray(self) -> None:
         await self._turn(super().open_tray, Tray.OPEN)
@@ -190,6 +218,9 @@ class SimDrive(FileDrive):
         await trio.sleep(0.1 + count * SECTOR / 18e6)
         if self._moody("read-error"):
             raise ReadFailed(f"drive {self.number}: sector {sector} cannot be read", sector=sector)
+        memory = self._burner.remembered.get(int(self.number))
+        if memory is not None:
+            return memory[sector * SECTOR : (sector + count) * SECTOR]
         return await super().read(sector, count)
 
 
@@ -214,6 +245,10 @@ class SimBurner:
         self._running: dict[int, _Program] = {}
         self.violations: list[str] = []
         self.checks_blank = True
+        self.refused: set[str] = set()
+        """Blanks that no drive writes."""
+        self.remembered: dict[int, bytes] = {}
+        """What a drive or the kernel tells from memory until the tray moves: what was meant to be written."""
 
     def writes_to(self, number: int) -> bool:
         """Whether a program writes to this drive now."""
@@ -252,6 +287,10 @@ class SimBurner:
                 raise TooSmall("the image does not fit")
         target.host.check()
         disc = Path(target.device.removeprefix("stdio:")).resolve()
+        if self._dice.strikes("refused"):
+            self.refused.add(disc.stem)
+        if disc.stem in self.refused:
+            raise MediumRefused("the drive cannot write this medium")
         program = self._running[target.number] = _Program(disc, image.read_bytes()[:size])
         self._nursery.start_soon(self._write, int(target.number), program)
         with trio.CancelScope(shield=True):
@@ -269,6 +308,8 @@ class SimBurner:
         self._dice.log(f"burn {program.disc.stem} ends: {program.problem or 'well'}")
         if self._running.get(number) is program:
             del self._running[number]
+            if not program.problem and self._dice.strikes("reads-memory"):
+                self.remembered[number] = program.data
         program.ended.set()
         program.woken.set()
 
@@ -282,6 +323,12 @@ class SimBurner:
             at = self._dice.random.randrange(0, len(data))
             data = data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :]
         minutes = self._dice.random.choice([3, 9, 20])
+        if not problem and self._dice.strikes("not-closed"):
+            stop = len(data) - SECTOR * self._dice.random.randint(1, 16)
+        if self._dice.strikes("slow-burn"):
+            minutes = 120
+        if not problem and self._dice.strikes("burner-hangs"):
+            stop, minutes, problem = len(data) // 2 // SECTOR * SECTOR, 60, "the burn stalled"
         for part in range(1, 5):
             await trio.sleep(minutes * 15)
             if program.power_failed:

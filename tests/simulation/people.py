@@ -9,7 +9,7 @@ import json
 import trio
 
 from odarchive.catalogue import machine
-from robot.ports import slot
+from robot.ports import drive, slot
 from robot.sim.world import FLOOR, DiscKind
 from tests.simulation.scene import DRIVES, PARKING, SLOTS, Scene, disc_kind
 
@@ -43,6 +43,8 @@ class Person:
         self._dice.log(f"a person opens the door: {act}")
         await trio.sleep(REACH)
         getattr(self, f"_{act}")()
+        if self._dice.strikes("hand"):
+            self._hand()
         await trio.sleep(self._dice.random.choice([1, 60]))
         world.close_door()
 
@@ -168,6 +170,16 @@ class Person:
             number = self._dice.random.choice(full)
             self._dice.log(f"a person takes the disc of slot {number} away")
             self._scene.world.shift(slot(number), SHELF)
+
+    def _hand(self) -> None:
+        """Somebody puts a disc of his own into a drive."""
+        world = self._scene.world
+        for number in range(DRIVES):
+            if not world.at(drive(number)):
+                self._discs += 1
+                world.add_disc(f"new-{self._discs}", drive(number), disc_kind(), b"my music" * 100_000)
+                self._dice.log(f"a person puts new-{self._discs} into drive {number}")
+                return
 
     def _look(self) -> None:
         pass

@@ -41,6 +41,17 @@ def verify_reads_the_image_in_staging() -> Iterator[None]:
 
 
 @contextmanager
+def no_tray_cycle() -> Iterator[None]:
+    """The tray is not moved before a disc is read back."""
+
+    async def nothing(_drive):
+        return None
+
+    with patch.object(settle, "cycle", nothing), patch.object(bay, "cycle", nothing):
+        yield
+
+
+@contextmanager
 def good_after_a_crash() -> Iterator[None]:
     """After a crash a burn is assumed to have ended well when its label can be read."""
 
@@ -215,6 +226,7 @@ BUGS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     for bug in (
         commit_before_verify,
         verify_reads_the_image_in_staging,
+        no_tray_cycle,
         good_after_a_crash,
         blind_retry,
         no_blank_check,

@@ -32,6 +32,7 @@ from odarchive.model import ContentId, SegmentId
 from odarchive.planning import make_plan
 from odarchive.scan import scan
 from robot.changers.odjp import OdjpChanger
+from robot.drives.file import FileDrive
 from robot.jukebox import Jukebox
 from robot.ports import DriveId, SlotId
 from robot.sim.openjuke import OpenJuke
@@ -185,8 +186,11 @@ class Scene:
             now_ns=self.now_ns,
             new_uuid=self._new_uuid,
             database=host.inline,
-            heavy=host.inline,
+            heavy=host.heavy,
         )
+        for drive in drives.values():
+            if not self.burner.writes_to(int(drive.number)) and self.dice.strikes("reboot-ejects"):
+                await FileDrive.open_tray(drive)
         try:
             async with trio.open_nursery() as nursery:
                 librarian = Librarian(change(room), patience=300.0, glance=900.0)

@@ -114,6 +114,19 @@ async def test_three_rejects_in_a_row_stop_and_ask(autojump_clock, tmp_path):
     assert shop.tally() == {"spoiled": 3}
 
 
+async def test_a_maker_whose_discs_fail_often_is_named(autojump_clock, tmp_path):
+    shop = Shop(tmp_path, burner=SimBurner(spoil=set(range(10))))
+    shop.build()
+    for sheet in (tmp_path / "world" / "discs").glob("*.json"):
+        sheet.write_text(json.dumps(json.loads(sheet.read_text()) | {"maker": "CHEAP/D1/0"}))
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+    with shop.archive.catalogue.read() as connection:
+        told = [row.message for row in connection.execute(schema.event.select()) if row.kind == "batch"]
+    (warning,) = told
+    assert warning.startswith("3 of the last 3 discs of the kind bd-r CHEAP/D1/0 were spoiled")
+
+
 async def test_without_blanks_the_job_says_so_and_goes_on_when_they_come(autojump_clock, shop):
     shop.build(blanks=range(0))
     async with shop.life() as librarian:
