@@ -47,7 +47,6 @@ WAYS: dict[str, tuple[Any, str, Test]] = {
     "a drive is looked at after a failure": (Librarian, "_recover_bay", _always),
     "a drive is counted as failing": (Librarian, "_quarantined", _always),
     "readers are told that the machine failed": (Recaller, "robot_failed", _always),
-    "a disc that reads badly is suspected": (Recaller, "_trouble", _always),
     "slots nobody knows are searched": (Fetcher, "_search", _always),
     "a searched disc is found": (Fetcher, "_search", _something),
     "a slot in doubt is looked into": (Inventory, "look", _always),

@@ -268,11 +268,15 @@ def _requeue(scene: Scene) -> None:
     scene.change(jobs.enqueue_burns, None, now_ns=scene.now_ns())
 
 
-async def _tidy(librarian: Librarian, person: Person) -> None:
-    """What a person does who is told that a disc cannot be found or made out: empty the drives, look at the discs."""
+async def _empty_drives(librarian: Librarian) -> None:
     for errand in librarian.errands.park():
         with trio.move_on_after(3600):
             await errand.ended.wait()
+
+
+async def _tidy(librarian: Librarian, person: Person) -> None:
+    """What a person does who is told that a disc cannot be found or made out: empty the drives, look at the discs."""
+    await _empty_drives(librarian)
     await person.help()
 
 
@@ -291,6 +295,7 @@ async def _read_all(scene: Scene, librarian: Librarian, person: Person) -> None:
         else:
             raise _Judged([f"content {content} cannot be read in calm weather: {why}"])
         _check_cached(scene, content)
+    await _empty_drives(librarian)  # else what lies in the home slot of a disc in a drive stays unknown
     await trio.sleep(3600)
 
 
