@@ -347,7 +347,6 @@ def _segment(row: _SegmentRow) -> Segment:
     return Segment(SegmentId(row[0]), row[1], SegmentState(row[2]), row[3], row[4], row[5], row[6], row[7])
 
 
-
 BATCH, BAD = 20, 3
 """Of the newest ``BATCH`` discs of one kind and maker ``BAD`` spoiled ones make a bad batch: 1 to 3 % are usual."""
 
