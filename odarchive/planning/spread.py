@@ -87,9 +87,9 @@ def spread(tree: Tree, medium: Medium, wish: Wish, shapes: Shapes) -> tuple[list
 
 
 def _planned(columns: Columns, medium: Medium, shapes: Shapes, ends: Sequence[int] = ()) -> list[Spread]:
-    stream = Stream(columns)
-    found = plan.plan(stream, shapes.of(medium), ends)
-    return [Spread(medium, partial(_listed, stream, disc.runs), disc.bytes) for disc in found]
+    stream, shape = Stream(columns), shapes.of(medium)
+    found = plan.plan(stream, shape, ends)
+    return [Spread(medium, partial(_listed, stream, disc.runs), disc.bytes - shape.reserve) for disc in found]
 
 
 def _listed(stream: Stream, runs: Sequence[Run]) -> Iterator[Part]:

@@ -78,7 +78,11 @@ def planned(shop, tmp_path, ecc, files, size=100_000):
         body = shop.contents[f"00/more{number}".encode()] = chance.randbytes(size)
         (shop.root / "photos" / "00" / f"more{number}").write_bytes(body)
     assert main(["-a", str(root), "scan", str(shop.root / "photos")]) == 0
-    result = make_plan(shop.archive.catalogue, parse_medium("6MB"), Wish(ecc=parse_ecc(ecc)))
+    wish = Wish(ecc=parse_ecc(ecc))
+    foreseen = make_plan(shop.archive.catalogue, parse_medium("6MB"), wish, dry_run=True)
+    result = make_plan(shop.archive.catalogue, parse_medium("6MB"), wish)
+    for dry, real in zip(foreseen.segments, result.segments, strict=True):
+        assert real.planned_bytes <= dry.planned_bytes <= wish.usable(real.medium)
     assert main(["-a", str(root), "burn", "all"]) in (0, 7, 16, 17, 18)
     return result.segments
 
