@@ -44,7 +44,7 @@ class Figure:
 
 def measured(*command: str, cwd: Path) -> tuple[float, float, str]:
     """Seconds of processor, largest resident memory in MB, what it printed."""
-    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
         printed = child.stdout.read()
         _, status, usage = os.wait4(child.pid, 0)
