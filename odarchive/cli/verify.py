@@ -81,13 +81,15 @@ def _queue(settings: Settings, archive: "Archive", wanted: "list[DiscId]", sampl
     from odarchive.catalogue import fixity  # noqa: PLC0415
 
     if wait and wanted:
-        burn.wake(archive)
+        burn.wake(archive)  # nothing is queued that nobody would do
     with archive.catalogue.write() as connection:
         queued = fixity.enqueue(connection, wanted, sample, now_ns=time.time_ns())
-    if queued and not wait:
+    if queued:
         try:
             burn.wake(archive)
         except NoLibrarian:
+            if wait:
+                raise
             output.note("odarchive: no librarian is running; what is queued waits for `odarchive serve`")
     found = burn.until_ended(archive, queued) if wait else burn.look(archive, queued)
     if settings.json:

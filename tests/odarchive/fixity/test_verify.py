@@ -8,7 +8,7 @@ import trio
 
 from odarchive.catalogue import discs, fixity
 from odarchive.catalogue.fixity import Health, Outcome, Reading
-from odarchive.cli import main
+from odarchive.cli import burn, main
 from odarchive.librarian.scrutiny import MOST_FAILURES, read_all, read_some, sample
 from odarchive.model import ContentId, DiscId, DiscState
 from robot.errors import ReadFailed
@@ -292,3 +292,20 @@ async def test_the_commands(autojump_clock, tmp_path, capsys):
     assert (source["files"], source["copies"], source["checked"], source["discs"]) == (6, 2, 2, 2)
     assert source["integrity_level"] == 3
     shutil.rmtree(shop.root / "world")
+
+
+async def test_the_librarian_is_woken_when_there_is_something_to_verify(autojump_clock, tmp_path, monkeypatch):
+    shop = Shop(tmp_path)
+    shop.build(files=3)
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+    at_wake = []
+
+    def wake(archive):
+        with archive.catalogue.read() as connection:
+            at_wake.append(fixity.waits(connection))
+
+    monkeypatch.setattr(burn, "wake", wake)
+    monkeypatch.setattr(burn, "until_ended", burn.look)
+    assert main(["-a", str(shop.root / "archive"), "verify", "SHOP_0001", "--wait", "--json"]) == 0
+    assert at_wake == [False, True]
