@@ -169,7 +169,10 @@ def trouble_is_waste() -> Iterator[None]:
 
 @contextmanager
 def label_not_read_after_load() -> Iterator[None]:
-    """The disc in the drive is taken for the one its slot is said to hold."""
+    """The disc in the drive is taken for the one its slot is said to hold.
+
+    Not among those that must be caught: digests find the wrong bytes, and the disc is looked for again.
+    """
 
     async def trusting(room, drive, home, *, full):
         slot = (await room.read(discs.slots)).get(home)
@@ -235,10 +238,9 @@ BUGS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         sensors_ignored,
         first_reading_condemns,
         trouble_is_waste,
-        label_not_read_after_load,
         image_freed_too_early,
         intent_after_the_act,
     )
 }
 
-__all__ = ["BUGS", "stock"]
+__all__ = ["BUGS", "label_not_read_after_load", "stock"]

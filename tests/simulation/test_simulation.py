@@ -52,7 +52,6 @@ CAUGHT_BY = {
     "sensors_ignored": 1,
     "first_reading_condemns": 23,
     "image_freed_too_early": 2,
-    "label_not_read_after_load": 3,
     "intent_after_the_act": 27,
     "trouble_is_waste": 127,
 }
