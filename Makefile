@@ -8,7 +8,7 @@
 #   make test             the whole test suite          make check   linters, types, layers, units
 #   make soak             the controller under fresh seeds, an hour of them (SOAK=SECONDS)
 #   make rig              in an emulator: images as Linux itself mounts them; a night with its sr, sg, ch, mtx, xorriso
-#                         (ten minutes or so; fails after RIG_SECONDS, 1200)
+#                         (ten minutes or so; fails after RIG_SECONDS, 1800)
 #   make fuzz             hostile discs from a fuzzer, FUZZ=SECONDS of them
 #   make bench            measurements                  make lock    make requirements.lock anew
 #   make clean            remove what the targets made
@@ -154,7 +154,7 @@ soak: install
 
 # Fetches the package of Debian's own kernel, installs it nowhere. Whatever is skipped there counts as failed, and the
 # whole ends within RIG_SECONDS: interrupted, pytest still says what it has seen, and ends its emulators.
-RIG_SECONDS ?= 1200
+RIG_SECONDS ?= 1800
 
 rig: $(VENV)/.system-rig
 	RIG=1 timeout --foreground --signal=INT --kill-after=60 $(RIG_SECONDS) \

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import LIMIT, Server, Start
 from memory_mount import SLOW
 from memory_tree import pattern
 
 from odfs.errors import MountBusy, NotMounted
 from odfs.mountpoint import FSTYPE, canonical, mounted_at, unmount
+from tests.fuse.server import LIMIT, Server, Start
 
 pytestmark = [
     pytest.mark.e2e,

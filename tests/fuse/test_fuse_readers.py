@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import HERE, LIMIT, Server, Start
 from memory_mount import SLOW
 from memory_tree import pattern
+
+from tests.fuse.server import HERE, LIMIT, Server, Start
 
 pytestmark = [
     pytest.mark.e2e,

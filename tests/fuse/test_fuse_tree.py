@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import LIMIT, Server
 from memory_mount import BIG, HOSTILE, MANY
 from memory_tree import pattern
+
+from tests.fuse.server import LIMIT, Server
 
 pytestmark = [
     pytest.mark.e2e,
