@@ -61,8 +61,8 @@ NEWER = {
     "disk-full": 0.1,
     "hand": 0.3,
 }
-"""Faults that only seeds from ``SINCE`` on know, so that the stories of earlier ones stay what they were."""
-SINCE = 100_000
+"""Faults that only ``NEWER_SEEDS`` know, so that the stories of all others stay what they were."""
+NEWER_SEEDS = range(100_000, 200_000)
 
 
 @dataclass
@@ -116,7 +116,7 @@ def _weather(dice: Dice, seed: int) -> None:
     rates["line"], rates["motion"] = dice.random.choice([0, 0.01, 0.05]), dice.random.choice([0, 0.1, 0.3])
     for name in (*LINE, *MOTION):
         rates[name] = dice.random.choice([0.0, 1.0])
-    for name, rate in (OTHERS | (NEWER if seed >= SINCE else {})).items():
+    for name, rate in (OTHERS | (NEWER if seed in NEWER_SEEDS else {})).items():
         rates[name] = rate * dice.random.choice([0, 0, 0.5, 1])
 
 
