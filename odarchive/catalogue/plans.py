@@ -5,11 +5,11 @@ gone or different.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from odarchive.catalogue import schema
@@ -159,7 +159,7 @@ def segment(connection: Connection, number: SegmentId) -> Planned | None:
     return next((found for found in segments(connection) if found.id == number), None)
 
 
-def pieces(connection: Connection, number: SegmentId) -> list[Piece]:
+def pieces(connection: Connection, number: SegmentId) -> Iterator[Piece]:
     """The pieces of a segment, by content and start."""
     c = schema.content.c
     rows = (
@@ -168,12 +168,12 @@ def pieces(connection: Connection, number: SegmentId) -> list[Piece]:
         .where(_p.segment == number)
         .order_by(_p.content, _p.start)
     )
-    return [Piece(ContentId(r.content), r.start, r.length, r.digest, r.size) for r in connection.execute(rows)]
+    return (Piece(ContentId(r.content), r.start, r.length, r.digest, r.size) for r in connection.execute(rows))
 
 
-def names_on(connection: Connection, number: SegmentId) -> list[Name]:
+def names_on(connection: Connection, number: SegmentId) -> Iterator[Name]:
     """Current names of the contents that have a piece on the segment, by directory and name."""
-    return list(_names(connection, _of(select(_p.content).where(_p.segment == number))))
+    return _names(connection, _of(select(_p.content).where(_p.segment == number)))
 
 
 def carried_by(connection: Connection, number: SegmentId) -> list[Name]:
@@ -219,18 +219,23 @@ def drop_if_empty(connection: Connection, number: SegmentId) -> None:
 
 
 def imaged(
-    connection: Connection, number: SegmentId, *, size: int, digest: bytes, sectors: Mapping[tuple[ContentId, int], int]
+    connection: Connection,
+    number: SegmentId,
+    *,
+    size: int,
+    digest: bytes,
+    sectors: Iterable[tuple[ContentId, int, int]],
 ) -> None:
-    """Record an image: its size and digest, and the first sector of each piece by (content, start)."""
+    """Record an image: its size and digest, and of each piece content, start and first sector."""
     connection.execute(
         update(schema.segment)
         .where(_s.id == number)
         .values(state=SegmentState.IMAGED, image_size=size, image_digest=digest)
     )
-    rows = [{"b_content": content, "b_start": start, "b_sector": at} for (content, start), at in sectors.items()]
-    if rows:
-        key = and_(_p.content == bindparam("b_content"), _p.segment == number, _p.start == bindparam("b_start"))
-        connection.execute(update(schema.piece).where(key).values(sector=bindparam("b_sector")), rows)
+    driver(connection).executemany(
+        "UPDATE piece SET sector = ? WHERE content = ? AND segment = ? AND start = ?",
+        ((sector, content, number, start) for content, start, sector in sectors),
+    )
 
 
 def image_of(connection: Connection, number: SegmentId) -> tuple[int | None, dict[tuple[ContentId, int], int | None]]:

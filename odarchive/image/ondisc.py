@@ -92,19 +92,31 @@ def pad_json(value: Mapping[str, Any], size: int) -> bytes:
 
 
 def catalogue_json(
-    header: Mapping[str, Any], placed: Sequence[Placed], sectors: Sequence[int], read: Callable[[int], Read]
+    header: Mapping[str, Any],
+    placed: Callable[[int], Placed],
+    order: Iterable[int],
+    sectors: Callable[[int], int],
+    read: Callable[[int, Placed], Read],
 ) -> Iterator[bytes]:
-    """The disc's ``catalogue.json`` in pieces; sectors and digests by the place in ``placed``."""
+    """The disc's ``catalogue.json`` in pieces; contents, sectors and digests by number.
+
+    Args:
+        header: What is said of the disc.
+        placed: The contents, or parts of them.
+        order: Their numbers, by digest and start.
+        sectors: First sector of each.
+        read: Digests of each.
+    """
     value = {**header, "version": FORMAT_VERSION, "digest": "blake3", "iso_path_root": f"/{DATA}", "files": {}}
     head, tail = json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False).split('"files": {}')
     yield f'{head}"files": {{'.encode()
-    order = sorted(range(len(placed)), key=lambda place: (placed[place].digest, placed[place].start or 0))
     mark = "\n"
-    for digest, places in itertools.groupby(order, key=lambda place: placed[place].digest):
-        found = [(placed[place], sectors[place], read(place)) for place in places]
+    listed = ((number, placed(number)) for number in order)
+    for digest, same in itertools.groupby(listed, key=lambda one: one[1].digest):
+        found = [(piece, sectors(number), read(number, piece)) for number, piece in same]
         yield f'{mark}        "{digest.hex()}": {_record(found)}'.encode()
         mark = ",\n"
-    end = "\n    " if order else ""
+    end = "" if mark == "\n" else "\n    "
     yield f"{end}}}{tail}\n".encode()
 
 
@@ -182,10 +194,10 @@ def entry_line(entry: Entry) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
-def entries_text(entries: Iterable[Entry]) -> bytes:
-    """The entry list with its head line."""
-    head = json.dumps({"format": "odarchive entries", "version": 1}).encode() + b"\n"
-    return head + b"".join(map(entry_line, entries))
+def entries_text(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """The lines of the entry list, its head line first."""
+    yield json.dumps({"format": "odarchive entries", "version": 1}).encode() + b"\n"
+    yield from map(entry_line, entries)
 
 
 def disc_path(path: DiscPath) -> str:

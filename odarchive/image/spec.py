@@ -3,7 +3,7 @@
 Paths are tuples of names as the disc holds them (``names``); units are bytes and nanoseconds since the epoch.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -99,7 +99,7 @@ class ImageTree:
 
     volume: VolumeInfo
     directories: tuple[Directory, ...]
-    files: tuple[File, ...]
+    files: Sequence[File]
     open: Opener
     late: tuple[Late, ...] = ()
     symlinks: tuple[Symlink, ...] = ()

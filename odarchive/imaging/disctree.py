@@ -5,31 +5,34 @@ source is opened for that). The texts that tell of the bytes (catalogue.json, th
 because they are rendered when everything before them was read and hashed. Their sizes are known before (``owntexts``).
 """
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations  # array[int] is for type checkers only
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from odarchive.catalogue.archive import UDF_SYMLINKS, YES
 from odarchive.catalogue.grids import PartKey
 from odarchive.catalogue.plans import Piece
+from odarchive.chunks import digests_size
 from odarchive.image import ondisc
-from odarchive.image.assemble import Assembly, FileNode, assemble
-from odarchive.image.assemble_sealed import assemble_sealed
 from odarchive.image.bridge.sink import ByteWriter
 from odarchive.image.identity import NO_DISC, DiscIdentity
-from odarchive.image.ondisc import Placed
 from odarchive.image.sources import Ranged, Unreadable, zeros
 from odarchive.image.spec import (
     Attributes,
     Digests,
     Directory,
-    DiscPath,
     File,
     ImageTree,
-    Inode,
     VolumeInfo,
 )
 from odarchive.image.writer import ImageWriter, PreparedImage, Progress, SourceFailed, WrittenImage
-from odarchive.imaging.owntexts import OwnTexts, Wished, chunks_of, own_files
+from odarchive.imaging.files import Made
+from odarchive.imaging.owntexts import Contents, OwnTexts, Wished, chunks_of, own_files
+from odarchive.imaging.packed import PackedText
+from odarchive.imaging.placing import Placing
+from odarchive.imaging.placing_sealed import SealedPlacing
 from odarchive.imaging.sealing import sealing_of
 from odarchive.imaging.selection import Selection
 from odarchive.model import ContentId
@@ -62,30 +65,12 @@ class DiscWish:
     lenient: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A piece of a content with its place, ready to be read and checked."""
-
-    piece: Piece
-    placed: Placed
-    inodes: tuple[Inode, ...]
-
-
 @dataclass(slots=True)
 class _Expected:
     """What reading brought: the digests that the bytes must have, and what failed before any were read."""
 
     digests: dict[int, bytes] = field(default_factory=dict)
     failed: dict[ContentId, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Arranged:
-    """Where everything is on the disc; the entry list as its text."""
-
-    assembly: Assembly
-    entries: bytes
-    empty: list[File]
 
 
 class DiscTree:
@@ -97,66 +82,61 @@ class DiscTree:
         gone = set(lost)
         self._sealing = sealing_of(selection)
         self._written: WrittenImage | None = None
-        arranged = self._arranged(gone)
-        assembly = arranged.assembly
-        pieces = [piece for piece in selection.pieces if piece.content not in gone]
-        self._sources = sorted(
-            (self._source(piece, assembly) for piece in pieces), key=lambda source: source.placed.paths[0]
-        )
-        assembly.files.clear()
+        self._placing = placing = self._placed(gone)
+        self._data_files = count = len(placing.order)
+        self._texts_from = count + len(placing.empty)
         self._expected = _Expected()
-        data = [File(source.inodes, self._stored_size(source.piece)) for source in self._sources]
-        self._data_files = len(data)
-        self._texts_from = len(data) + len(arranged.empty)
         own = OwnTexts(selection, self._sealing, self._own, lambda: self.prepared.sectors)
         extra = None if wish.extra is None else (wish.extra.size, wish.extra.pieces)
-        texts = list(own.early(arranged.entries, Wished(wish.disc, wish.label, extra)))
+        entries = PackedText(ondisc.entries_text(placing.entries()))
+        texts = list(own.early(entries, Wished(wish.disc, wish.label, extra)))
         self._pieces = [pieces for _, _, pieces in texts]
-        files = (*data, *arranged.empty, *own_files(texts, self._own))
+        files = Made(count, self._file, (*placing.empty, *own_files(texts, self._own)))
         label = wish.label or selection.segment.label
         identity = DiscIdentity(selection.facts["uuid"], wish.disc, label)
         tree = ImageTree(
             VolumeInfo(identity, selection.segment.created_ns, self._udf_symlinks()),
-            self._directories(assembly),
+            self._directories(),
             files,
             self._open,
-            own.late(files, [source.placed for source in self._sources]),
-            tuple(assembly.symlinks),
+            own.late(files, Contents(count, placing.placed, self._by_digest, placing.paths)),
+            tuple(placing.symlinks),
             wish.least_size,
         )
         self.prepared: PreparedImage = writer.prepare(tree)
 
-    def _arranged(self, gone: set[ContentId]) -> "_Arranged":
-        """Every name in its place. A list of a million names is long: each is gone when it is not needed any more."""
-        selection = self._selection
-        nodes, links = list(selection.file_nodes(gone)), selection.links()
-        parents = selection.directory_nodes([*(file.node for file in nodes), *links])
+    def _placed(self, gone: set[ContentId]) -> Placing:
         if self._sealing is None:
-            assembly = assemble(parents, nodes, links, udf_symlinks=self._udf_symlinks())
-            empty = _empty_files(nodes, assembly)
-        else:
-            assembly = assemble_sealed(parents, nodes, links, self._own)
-            empty = []
-        del nodes, links, parents
-        text = ondisc.entries_text(assembly.entries)
-        assembly.entries.clear()
-        return _Arranged(assembly, text, empty)
+            return Placing(self._selection, gone, udf_symlinks=self._udf_symlinks())
+        return SealedPlacing(self._selection, gone, self._own)
+
+    def _by_digest(self) -> array[int]:
+        order, pieces = self._placing.order, self._selection.pieces
+        by_start = sorted(range(len(order)), key=lambda number: pieces.start[order[number]])
+        by_start.sort(key=lambda number: pieces.digest(order[number]))
+        return array("I", by_start)
 
     def _udf_symlinks(self) -> bool:
         return self._selection.facts.get(UDF_SYMLINKS) == YES
 
-    def sectors(self) -> dict[tuple[ContentId, int], int]:
-        """First sector by (content, start)."""
-        keys = ((source.piece.content, source.piece.start) for source in self._sources)
-        return dict(zip(keys, self.prepared.sectors[: self._data_files], strict=True))
+    def _piece(self, number: int) -> Piece:
+        return self._selection.pieces[self._placing.order[number]]
+
+    def sectors(self) -> Iterator[tuple[ContentId, int, int]]:
+        """Content, start and first sector of each piece."""
+        for number, sector in enumerate(self.prepared.sectors[: self._data_files]):
+            piece = self._piece(number)
+            yield piece.content, piece.start, sector
 
     def chunks(self, written: WrittenImage) -> dict[PartKey, bytes]:
         """The chunk digests of what was written, those of whole contents of one chunk aside."""
-        found = {}
-        for number, source in enumerate(self._sources):
-            piece = source.piece
-            if digests := chunks_of(self._digests(written, number), source.placed):
-                found[piece.content, piece.start, piece.length] = digests
+        found, pieces = {}, self._selection.pieces
+        for number, piece in enumerate(self._placing.order):
+            whole = pieces.is_whole(piece)
+            if whole and not digests_size(pieces.length[piece]):
+                continue
+            if digests := chunks_of(self._digests(written, number), whole=whole):
+                found[ContentId(pieces.content[piece]), pieces.start[piece], pieces.length[piece]] = digests
         return found
 
     def write(
@@ -172,9 +152,11 @@ class DiscTree:
         written = self.prepared.write(out, progress)
         self._written = written
         failed = self._expected.failed
-        for number, source in enumerate(self._sources):
-            if self._digests(written, number).blake3 != self._expected.digests.get(number, source.piece.digest):
-                failed.setdefault(source.piece.content, "has other bytes than when it was scanned")
+        pieces, known = self._selection.pieces, self._expected.digests
+        for number, piece in enumerate(self._placing.order):
+            expected = known.get(number) or pieces.digest(piece)
+            if self._digests(written, number).blake3 != expected:
+                failed.setdefault(ContentId(pieces.content[piece]), "has other bytes than when it was scanned")
         return written, failed
 
     def stored(self) -> dict[tuple[ContentId, int], bytes]:
@@ -182,8 +164,8 @@ class DiscTree:
         written = self._written
         if self._sealing is None or written is None:
             return {}
-        keys = ((source.piece.content, source.piece.start) for source in self._sources)
-        return {key: written.digests(number).blake3 for number, key in enumerate(keys)}
+        pieces = map(self._piece, range(self._data_files))
+        return {(piece.content, piece.start): written.digests(n).blake3 for n, piece in enumerate(pieces)}
 
     def content_of(self, error: SourceFailed) -> tuple[ContentId, str]:
         """Which content an error is about, and why.
@@ -193,28 +175,19 @@ class DiscTree:
         """
         if error.file >= self._data_files:
             raise error
-        return self._sources[error.file].piece.content, str(error)
+        return self._piece(error.file).content, str(error)
 
     # The archive's files.
 
-    def _source(self, piece: Piece, assembly: Assembly) -> _Source:
-        selection = self._selection
-        names = sorted(selection.names[piece.content], key=selection.path)
-        if self._sealing is not None:
-            path = assembly.files[selection.path(names[0]), piece.start]
-            return _Source(piece, _placed(piece, names[0].mtime_ns, (path,)), (Inode((path,), self._own),))
-        inodes = _inodes(
-            (name.ino, assembly.files[selection.path(name), piece.start], selection.attributes(name)) for name in names
-        )
-        paths = tuple(sorted(path for inode in inodes for path in inode.paths))
-        return _Source(piece, _placed(piece, names[0].mtime_ns, paths), inodes)
+    def _file(self, number: int) -> File:
+        return File(self._placing.inodes(number), self._stored_size(self._placing.order[number]))
 
     def _open(self, number: int) -> int | Iterable[bytes]:
         """The bytes of a file of the tree."""
         if number >= self._data_files:
             own = number - self._texts_from
             return self._pieces[own]() if own >= 0 else ()
-        piece, sealing = self._sources[number].piece, self._sealing
+        piece, sealing = self._piece(number), self._sealing
         if sealing is None:
             return self._open_piece(number)
         opened = self._open_piece(number)
@@ -223,8 +196,8 @@ class DiscTree:
         return sealing.content(number, piece, opened)
 
     def _open_piece(self, number: int) -> int | Iterable[bytes]:
-        piece, expected = self._sources[number].piece, self._expected
-        whole = self._sources[number].placed.start is None
+        piece, expected = self._piece(number), self._expected
+        whole = (piece.start, piece.length) == (0, piece.size)
         try:
             if not whole:
                 expected.digests[number] = self._selection.range_digest(piece)
@@ -236,33 +209,14 @@ class DiscTree:
             return descriptor
         return Ranged(descriptor, piece.start, piece.length, self._wish.lenient)
 
-    def _stored_size(self, piece: Piece) -> int:
-        return piece.length if self._sealing is None else self._sealing.size(piece.length)
+    def _stored_size(self, piece: int) -> int:
+        length = self._selection.pieces.length[piece]
+        return length if self._sealing is None else self._sealing.size(length)
 
     def _digests(self, written: WrittenImage, number: int) -> Digests:
         """Of a piece's own bytes, encrypted or not."""
         return written.digests(number) if self._sealing is None else self._sealing.plain[number]
 
-    def _directories(self, assembly: Assembly) -> tuple[Directory, ...]:
+    def _directories(self) -> tuple[Directory, ...]:
         own = Attributes(0o555, 0, 0, self._selection.segment.created_ns)
-        return (Directory((ondisc.DATA,), own), Directory((ondisc.SET,), own), *assembly.directories)
-
-
-def _placed(piece: Piece, mtime_ns: int, paths: tuple[DiscPath, ...]) -> Placed:
-    whole = (piece.start, piece.length) == (0, piece.size)
-    start = None if whole else piece.start
-    return Placed(piece.digest, piece.size, mtime_ns, start, piece.length, paths)
-
-
-def _empty_files(nodes: Iterable[FileNode], assembly: Assembly) -> list[File]:
-    empty = sorted((node.node for node in nodes if node.size == 0), key=lambda node: node.path)
-    inodes = _inodes((node.ino, assembly.files[node.path, 0], node.attributes) for node in empty)
-    return [File((inode,), 0) for inode in inodes]
-
-
-def _inodes(names: Iterable[tuple[int, DiscPath, Attributes]]) -> tuple[Inode, ...]:
-    """Names by inode number, in order."""
-    found: dict[int, tuple[list[DiscPath], Attributes]] = {}
-    for ino, path, attributes in names:
-        found.setdefault(ino, ([], attributes))[0].append(path)
-    return tuple(Inode(tuple(paths), attributes) for paths, attributes in found.values())
+        return (Directory((ondisc.DATA,), own), Directory((ondisc.SET,), own), *self._placing.directories)

@@ -187,17 +187,21 @@ def record(connection: Connection, found: Made, *, copy: bool = False) -> None:
     """
     number = found.selection.segment.id
     _buildable(connection, number, copy=copy)
-    size, sectors = found.tree.prepared.size, found.tree.sectors()
+    size = found.tree.prepared.size
     grids.put(connection, found.chunks)
     if not _is_on_disc(connection, number):
         plans.leave_out(connection, number, found.lost)
-        plans.imaged(connection, number, size=size, digest=found.digest, sectors=sectors)
+        plans.imaged(connection, number, size=size, digest=found.digest, sectors=found.tree.sectors())
         seals.store(connection, number, found.tree.stored())
-    elif found.lost or plans.image_of(connection, number) != (size, sectors):
+    elif found.lost or plans.image_of(connection, number) != (size, _by_piece(found.tree)):
         raise OdarchiveError(
             f"the sources of segment {number} are no longer what its disc holds, so they give no copy of it; "
             'set [burn] staging to "file" and read the disc instead'
         )
+
+
+def _by_piece(tree: DiscTree) -> dict[tuple[ContentId, int], int]:
+    return {(content, start): sector for content, start, sector in tree.sectors()}
 
 
 @contextmanager

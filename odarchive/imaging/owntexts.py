@@ -4,6 +4,8 @@ On an encrypted disc the entry list, the catalogue of the archive and the catalo
 ``catalogue.json`` and ``SHA256SUMS`` tell of the age files as they stand there, so a disc is checked without a key.
 """
 
+import heapq
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +15,29 @@ from odarchive.chunks import CHUNK_DIGEST, digests_size
 from odarchive.image import ondisc
 from odarchive.image.ondisc import NO_SHA256, Placed, Read
 from odarchive.image.spec import Attributes, Digests, DigestsOf, DiscPath, File, Inode, Late
+from odarchive.imaging.packed import PackedText
 from odarchive.imaging.sealing import Sealing
 from odarchive.imaging.selection import Selection
 
 Text = tuple[DiscPath, int, Callable[[], Iterable[bytes]]]
 """A file of the disc's own: path, size, bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The contents and parts of some on a disc, by number.
+
+    Attributes:
+        count: How many.
+        placed: One of them.
+        by_digest: Their numbers by digest and start.
+        paths: Every path and its number, by path.
+    """
+
+    count: int
+    placed: Callable[[int], Placed]
+    by_digest: Callable[[], Sequence[int]]
+    paths: Callable[[], Iterable[tuple[DiscPath, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +57,7 @@ class OwnTexts:
     ) -> None:
         self._selection, self._sealing, self._own, self._sectors = selection, sealing, own, sectors
 
-    def early(self, entries: bytes, wished: Wished) -> Iterator[Text]:
+    def early(self, entries: PackedText, wished: Wished) -> Iterator[Text]:
         """Those that are known before anything is read; ``entries``: the entry list."""
         segment, archive = self._selection.segment, self._selection.facts["uuid"]
         readme = ondisc.readme(
@@ -61,86 +81,90 @@ class OwnTexts:
         if self._sealing is not None:
             yield _text((ondisc.UNSEAL,), ondisc.unseal_script())
         yield _text((ondisc.DISC_INFO,), info)
-        yield self._secret(_text((ondisc.SET, ondisc.ENTRIES), entries))
+        yield self._secret(((ondisc.SET, ondisc.ENTRIES), entries.size, entries))
         if wished.extra is not None:
             yield self._secret(((ondisc.SET, ondisc.SET_CATALOGUE), *wished.extra))
 
-    def late(self, files: tuple[File, ...], placed: Sequence[Placed]) -> tuple[Late, ...]:
+    def late(self, files: Sequence[File], contents: Contents) -> tuple[Late, ...]:
         """The catalogues and SHA256SUMS, whose sizes do not depend on sectors and digests."""
-        inner = () if self._sealing is None else (self._inner(placed),)
-        catalogue = self._catalogue(files, placed)
-        summed = [
+        inner = () if self._sealing is None else (self._inner(contents),)
+        catalogue = self._catalogue(files, contents)
+        own = [
             (path, number)
-            for number, file in enumerate(files)
-            for inode in file.inodes
+            for number in range(contents.count, len(files))
+            for inode in files[number].inodes
             for path in inode.paths
             if path != (ondisc.DISC_INFO,)  # stamped later
         ]
-        summed += [(late.path, number) for number, late in enumerate((*inner, catalogue), len(files))]
-        summed.sort()
+        own += [(late.path, number) for number, late in enumerate((*inner, catalogue), len(files))]
+        own.sort()
 
         def rendered_sums(digests: DigestsOf) -> Iterator[bytes]:
+            summed = heapq.merge(contents.paths(), own)
             return (ondisc.sums_line(path, digests(number).sha256.hex()) for path, number in summed)
 
-        size = sum(len(ondisc.sums_line(path, NO_SHA256)) for path, _ in summed)
+        size = sum(len(ondisc.sums_line(path, NO_SHA256)) for path, _ in (*own, *contents.paths()))
         return (*inner, catalogue, Late((ondisc.SUMS,), self._own, size, rendered_sums))
 
-    def _catalogue(self, files: tuple[File, ...], placed: Sequence[Placed]) -> Late:
+    def _catalogue(self, files: Sequence[File], contents: Contents) -> Late:
         if self._sealing is None:
 
             def rendered(digests: DigestsOf) -> Iterator[bytes]:
-                return self._rendered(placed, self._sectors(), _read(placed, digests))
+                return self._rendered(contents, self._sectors().__getitem__, _read(digests))
 
-            size = self._size(placed)
-            return Late((ondisc.CATALOGUE,), self._own, size, rendered)
+            return Late((ondisc.CATALOGUE,), self._own, self._size(contents), rendered)
 
-        def as_stored(digest: Callable[[int], bytes]) -> list[Placed]:
-            sizes = [files[number].size for number in range(len(placed))]
-            when = self._own.mtime_ns
-            return [
-                Placed(digest(number), size, when, None, size, piece.paths)
-                for number, (piece, size) in enumerate(zip(placed, sizes, strict=True))
-            ]
+        def as_stored(digest: Callable[[int], bytes]) -> Contents:
+            def placed(number: int) -> Placed:
+                size, paths = files[number].size, contents.placed(number).paths
+                return Placed(digest(number), size, self._own.mtime_ns, None, size, paths)
+
+            order = lambda: array("I", sorted(range(contents.count), key=digest))  # noqa: E731
+            return Contents(contents.count, placed, order, contents.paths)
 
         def rendered_stored(digests: DigestsOf) -> Iterator[bytes]:
             stored = as_stored(lambda number: digests(number).blake3)
-            read = lambda number: Read(digests(number).sha256.hex(), "")  # noqa: E731
-            return self._rendered(stored, self._sectors(), read, outer=True)
+            read = lambda number, _: Read(digests(number).sha256.hex(), "")  # noqa: E731
+            return self._rendered(stored, self._sectors().__getitem__, read, outer=True)
 
         unlike = as_stored(lambda number: number.to_bytes(32, "big"))
-        unread = self._rendered(unlike, [0] * len(placed), lambda _: Read(NO_SHA256, ""), outer=True)
+        unread = self._rendered(unlike, _nowhere, lambda *_: Read(NO_SHA256, ""), outer=True)
         size = sum(map(len, unread))
         return Late((ondisc.CATALOGUE,), self._own, size, rendered_stored)
 
-    def _inner(self, placed: Sequence[Placed]) -> Late:
+    def _inner(self, contents: Contents) -> Late:
         """What was encrypted: a catalogue of the contents themselves."""
         sealing = self._sealing
         assert sealing is not None  # noqa: S101  the caller asked
         path = _sealed_path((ondisc.SET, ondisc.CATALOGUE))
-        size = self._size(placed)
+        size = self._size(contents)
 
         def rendered(_: DigestsOf) -> Iterator[bytes]:
             def plain() -> Iterator[bytes]:
-                return self._rendered(placed, self._sectors(), _read(placed, sealing.plain.__getitem__))
+                return self._rendered(contents, self._sectors().__getitem__, _read(sealing.plain.__getitem__))
 
             return sealing.text("/".join(path), plain, size)
 
         return Late(path, self._own, sealing.size(size), rendered)
 
-    def _size(self, placed: Sequence[Placed]) -> int:
+    def _size(self, contents: Contents) -> int:
         """Bytes of a catalogue of the contents, whatever their digests."""
-        unread = _read(placed, lambda number: Digests(bytes(32), bytes(32), bytes(digests_size(placed[number].length))))
-        return sum(map(len, self._rendered(placed, [0] * len(placed), unread)))
+
+        def unread(_: int, placed: Placed) -> Read:
+            digests = Digests(bytes(32), b"", bytes(digests_size(placed.length)))
+            return Read(NO_SHA256, chunks_of(digests, whole=placed.start is None).hex())
+
+        return sum(map(len, self._rendered(contents, _nowhere, unread)))
 
     def _rendered(
         self,
-        placed: Sequence[Placed],
-        sectors: Sequence[int],
-        read: Callable[[int], Read],
+        contents: Contents,
+        sectors: Callable[[int], int],
+        read: Callable[[int, Placed], Read],
         *,
         outer: bool = False,
     ) -> Iterator[bytes]:
-        return ondisc.catalogue_json(self._header(outer=outer), placed, sectors, read)
+        return ondisc.catalogue_json(self._header(outer=outer), contents.placed, contents.by_digest(), sectors, read)
 
     def _header(self, *, outer: bool) -> dict[str, Any]:
         segment = self._selection.segment
@@ -173,17 +197,21 @@ def own_files(texts: Iterable[Text], own: Attributes) -> list[File]:
     return [File((Inode((path,), own),), size) for path, size, _ in texts]
 
 
-def chunks_of(digests: Digests, placed: Placed) -> bytes:
+def chunks_of(digests: Digests, *, whole: bool) -> bytes:
     """The chunk digests of a file; a part of a content has one even if it is one chunk."""
-    return digests.chunks or (b"" if placed.start is None else digests.blake3[:CHUNK_DIGEST])
+    return digests.chunks or (b"" if whole else digests.blake3[:CHUNK_DIGEST])
 
 
-def _read(placed: Sequence[Placed], digests: DigestsOf) -> Callable[[int], Read]:
-    def read(number: int) -> Read:
+def _read(digests: DigestsOf) -> Callable[[int, Placed], Read]:
+    def read(number: int, placed: Placed) -> Read:
         found = digests(number)
-        return Read(found.sha256.hex(), chunks_of(found, placed[number]).hex())
+        return Read(found.sha256.hex(), chunks_of(found, whole=placed.start is None).hex())
 
     return read
+
+
+def _nowhere(_: int) -> int:
+    return 0
 
 
 def _text(path: DiscPath, text: bytes) -> Text:

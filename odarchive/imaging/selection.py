@@ -7,16 +7,17 @@ them are gone by now (the file was moved), the first of its present names takes 
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from stat import S_IMODE, S_ISDIR, S_ISLNK
+from stat import S_IMODE
 
 from sqlalchemy import Connection
 
 from odarchive.catalogue import plans, seals
 from odarchive.catalogue.plans import Name, Piece, Planned
 from odarchive.errors import SourceMissing
-from odarchive.image.assemble import FileNode, Node, SourcePath
+from odarchive.image.assemble import Node, SourcePath
 from odarchive.image.sources import Expected, Unreadable, open_first, range_digest
 from odarchive.image.spec import Attributes
+from odarchive.imaging.columns import Names, Pieces
 from odarchive.model import ROOT_INO, ContentId, Ino
 
 
@@ -26,8 +27,8 @@ class Selection:
 
     segment: Planned
     facts: Mapping[str, str]
-    pieces: list[Piece]
-    names: dict[ContentId, list[Name]]
+    pieces: Pieces
+    names: Names
     carried: list[Name]
     paths: dict[Ino, SourcePath]
     """Of every current directory."""
@@ -39,12 +40,12 @@ class Selection:
     def is_empty(self, lost: Iterable[ContentId]) -> bool:
         """Whether nothing is left for the disc."""
         gone = set(lost)
-        return not self.carried and all(piece.content in gone for piece in self.pieces)
+        return not self.carried and all(content in gone for content in self.pieces.contents())
 
     def path_of(self, content: ContentId) -> bytes:
         """A path for messages."""
-        names = self.names.get(content)
-        return b"/".join(self.path(names[0])) if names else b"content %d" % content
+        names = self.names.of(content)
+        return self.path_text(names[0]) if names else b"content %d" % content
 
     def path(self, name: Name) -> SourcePath:
         """The source's name and what is below it."""
@@ -59,7 +60,7 @@ class Selection:
         return open_first(self._candidates(content))
 
     def _candidates(self, content: ContentId) -> Iterator[tuple[bytes, bytes, Expected]]:
-        for name in self.names.get(content, []):
+        for name in map(self.name, self.names.of(content)):
             source, below = self._origin(self.path(name))
             if source in self.sources and below:
                 yield self.sources[source], below, Expected(name.size, name.mtime_ns)
@@ -74,7 +75,7 @@ class Selection:
     def unreadable(self) -> dict[ContentId, str]:
         """Contents that no name leads to any more, and why; opens each file once, reads nothing."""
         lost: dict[ContentId, str] = {}
-        for content in dict.fromkeys(piece.content for piece in self.pieces):
+        for content in self.pieces.contents():
             try:
                 os.close(self.open(content))
             except Unreadable as error:
@@ -87,7 +88,8 @@ class Selection:
         Raises:
             SourceMissing: one is not there or is empty, as the mount point of a drive that is not connected.
         """
-        for source in sorted({self._origin(self.path(name))[0] for names in self.names.values() for name in names}):
+        parents = {Ino(self.names.parent[number]): number for number in self.names.numbers()}
+        for source in sorted({self._origin(self.path(self.name(number)))[0] for number in parents.values()}):
             root = self.sources.get(source, b"")
             try:
                 with os.scandir(root) as names:
@@ -114,42 +116,24 @@ class Selection:
         finally:
             os.close(descriptor)
 
-    def file_nodes(self, lost: Iterable[ContentId]) -> Iterator[FileNode]:
-        """Every name of every file, empty ones included."""
-        gone = set(lost)
-        ranges: dict[ContentId, list[tuple[int, int]]] = {}
-        digests: dict[ContentId, bytes] = {}
-        for piece in self.pieces:
-            if piece.content not in gone:
-                ranges.setdefault(piece.content, []).append((piece.start, piece.length))
-                digests[piece.content] = piece.digest
-        for content, found in ranges.items():
-            for name in self.names[content]:
-                yield FileNode(self._node(name), name.size, digests[content], tuple(found))
-        for name in self.carried:
-            if not S_ISDIR(name.mode) and not S_ISLNK(name.mode):
-                yield FileNode(self._node(name), 0, None, ())
+    def name(self, number: int) -> Name:
+        """One of `names`."""
+        names = self.names
+        mode, uid, gid = names.manner(number)
+        content = ContentId(names.content[number])
+        parent, ino, when = Ino(names.parent[number]), Ino(names.ino[number]), names.mtime_ns[number]
+        return Name(parent, names.name(number), ino, mode, uid, gid, names.size[number], when, content, None, 0, 0)
 
-    def links(self) -> list[Node]:
-        """The symlinks it carries."""
-        return [self._node(name) for name in self.carried if S_ISLNK(name.mode)]
-
-    def directory_nodes(self, leaves: Iterable[Node]) -> list[Node]:
-        """The directories it carries, and all that lead to them and to the leaves."""
-        wanted: set[SourcePath] = set()
-        own = {self.paths[name.ino] for name in self.carried if name.ino in self.paths}
-        for path in [*own, *(node.path[:-1] for node in leaves)]:
-            while path and path not in wanted:
-                wanted.add(path)
-                path = path[:-1]  # noqa: PLW2901  climbing to the root
-        by_path = {path: ino for ino, path in self.paths.items() if path in wanted}
-        return [self._node(self.directories[by_path[path]]) for path in sorted(wanted)]
+    def path_text(self, number: int) -> bytes:
+        """The path of one of `names`."""
+        return b"/".join((*self.paths[Ino(self.names.parent[number])], self.names.name(number)))
 
     def attributes(self, name: Name) -> Attributes:
         """What a file system keeps of it."""
         return Attributes(S_IMODE(name.mode), name.uid, name.gid, name.mtime_ns)
 
-    def _node(self, name: Name) -> Node:
+    def node(self, name: Name) -> Node:
+        """A name for the entry list."""
         return Node(self.path(name), self.attributes(name), name.ino, name.target)
 
 
@@ -157,27 +141,18 @@ def select_segment(connection: Connection, segment: Planned) -> Selection:
     """Read everything about a segment."""
     directories = plans.directories(connection)
     paths = directory_paths(directories)
-    names: dict[ContentId, list[Name]] = {}
-    for name in plans.names_on(connection, segment.id):
-        if name.content is not None and name.parent in paths:
-            names.setdefault(name.content, []).append(name)
-    planned = {content: _planned(found, segment.created_ns) for content, found in names.items()}
-    carried = [name for name in plans.carried_by(connection, segment.id) if name.parent in paths]
+    on_disc = (name for name in plans.names_on(connection, segment.id) if name.parent in paths)
     return Selection(
         segment=segment,
         facts=plans.facts(connection),
-        pieces=plans.pieces(connection, segment.id),
-        names=planned,
-        carried=carried,
+        pieces=Pieces(plans.pieces(connection, segment.id)),
+        names=Names(on_disc, segment.created_ns),
+        carried=[name for name in plans.carried_by(connection, segment.id) if name.parent in paths],
         paths=paths,
         directories=directories,
         sources=plans.sources(connection),
         seed=seals.seed(connection, segment.id),
     )
-
-
-def _planned(names: list[Name], created_ns: int) -> list[Name]:
-    return [name for name in names if name.scanned_ns <= created_ns] or names[:1]
 
 
 def directory_paths(directories: Mapping[Ino, Name]) -> dict[Ino, SourcePath]:

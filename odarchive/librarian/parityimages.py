@@ -110,7 +110,7 @@ def _check_space(staging: Path, size: int) -> None:
 def _record(connection: Connection, made: list[Image]) -> None:
     """All images of a set at once."""
     for segment, size, digest in made:
-        plans.imaged(connection, segment, size=size, digest=digest, sectors={})
+        plans.imaged(connection, segment, size=size, digest=digest, sectors=())
 
 
 async def release(room: Workroom, segment: SegmentId) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from odarchive.catalogue import plans
 from odarchive.catalogue.unplanned import Unplanned
 from odarchive.imaging import planned_size
+from odarchive.imaging.columns import Names, Pieces
 from odarchive.imaging.selection import Selection, directory_paths
 from odarchive.model import ContentId
 from odarchive.plan import Part
@@ -34,7 +35,6 @@ class Exact:
         parents = {name.parent for found in names.values() for name in found} | {name.parent for name in carried}
         directories = unplanned.above(parents | {entry.ino for entry in bare})
         paths = directory_paths(directories)
-        known = {content: [name for name in found if name.parent in paths] for content, found in names.items()}
         pieces = [
             plans.Piece(
                 content, tree.start[part.item] + part.start, part.length, digests[content], names[content][0].size
@@ -46,8 +46,8 @@ class Exact:
         selection = Selection(
             segment=segment,
             facts=self._facts,
-            pieces=pieces,
-            names=known,
+            pieces=Pieces(pieces),
+            names=Names(name for found in names.values() for name in found if name.parent in paths),
             carried=carried,
             paths=paths,
             directories=directories,
