@@ -5,7 +5,7 @@ only that makes its segment archived and its files visible.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -15,7 +15,7 @@ from odarchive.catalogue.publish import publish
 from odarchive.errors import NotFound
 from odarchive.model import ContentId, DiscId, DiscState, Extent, SegmentId, SegmentState, SlotState
 
-_READABLE = (DiscState.VERIFIED, DiscState.SUSPECT, DiscState.MISSING)
+READABLE = (DiscState.VERIFIED, DiscState.SUSPECT, DiscState.MISSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class Slot:
     number: int
     state: SlotState
     disc: DiscId | None
+    blank: motions.Blank = field(default_factory=motions.Blank)
+    """What a drive has told of its blank, if that is what it holds."""
 
 
 def segment(connection: Connection, number: SegmentId) -> Segment:
@@ -169,7 +171,7 @@ def copies_of(connection: Connection, number: SegmentId) -> list[Disc]:
 def free_label(connection: Connection, of: Segment) -> str:
     """The label of the next copy: LABEL, LABEL_2, ..., the first that no disc has which is or was a copy."""
     table = schema.disc
-    states = [state.value for state in _READABLE]
+    states = [state.value for state in READABLE]
     rows = connection.scalars(select(table.c.label).where(table.c.segment == of.id, table.c.state.in_(states)))
     taken = set(rows)
     names = (of.label if number == 1 else f"{of.label}_{number}" for number in range(1, len(taken) + 2))
@@ -178,7 +180,7 @@ def free_label(connection: Connection, of: Segment) -> str:
 
 def missing(connection: Connection) -> list[Disc]:
     """Discs that carry data (or may: attempts whose end is not known) of which nobody knows where they are."""
-    states = [state.value for state in (*_READABLE, DiscState.INTENDED, DiscState.WRITTEN)]
+    states = [state.value for state in (*READABLE, DiscState.INTENDED, DiscState.WRITTEN)]
     in_drive = schema.whereabouts.c.place.like("the robot's drive %")  # it was, when that was written
     outside = select(schema.whereabouts.c.disc).where(~in_drive)
     query = _discs().where(
@@ -198,8 +200,13 @@ def readable_of(connection: Connection, number: SegmentId) -> list[Disc]:
 def slots(connection: Connection) -> dict[int, Slot]:
     """What is believed of every slot ever seen."""
     c = schema.slot.c
-    rows = connection.execute(select(c.number, c.state, c.disc))
-    return {row[0]: Slot(row[0], SlotState(row[1]), None if row[2] is None else DiscId(row[2])) for row in rows}
+    rows = connection.execute(select(c.number, c.state, c.disc, c.maker, c.capacity))
+    return {
+        row[0]: Slot(
+            row[0], SlotState(row[1]), None if row[2] is None else DiscId(row[2]), motions.Blank(row[3], row[4])
+        )
+        for row in rows
+    }
 
 
 def place(
@@ -254,7 +261,7 @@ def find(connection: Connection, name: str) -> Disc:
         for disc in everyone(connection)
         if name == disc.label or (digits and disc.uuid.replace("-", "").startswith(digits))
     ]
-    counting = [disc for disc in known if disc.state in _READABLE] or known
+    counting = [disc for disc in known if disc.state in READABLE] or known
     if len(counting) != 1:
         raise NotFound(f"{len(counting)} discs are called {name!r}; `odarchive disc list` lists them with their ids")
     return counting[0]

@@ -6,6 +6,7 @@ the disc from slot to drive and back, and comes from labels (``discs.settle_slot
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -110,10 +111,13 @@ def _moved(connection: Connection, source: str, destination: str, now_ns: int) -
 
 def _carry_belief(connection: Connection, home: int, target: int, now_ns: int) -> None:
     table = schema.slot
-    row = connection.execute(select(table.c.state, table.c.disc).where(table.c.number == home)).one_or_none()
+    query = select(table.c.state, table.c.disc, table.c.maker, table.c.capacity).where(table.c.number == home)
+    row = connection.execute(query).one_or_none()
     state, disc = (row[0], row[1]) if row is not None else (SlotState.UNKNOWN.value, None)
+    blank = Blank(row[2], row[3]) if row is not None else Blank()
     put_slot(connection, home, SlotState.EMPTY, None, f"moved to slot {target}", now_ns=now_ns)
     put_slot(connection, target, SlotState(state), disc, f"moved from slot {home}", now_ns=now_ns)
+    put_blank(connection, target, blank)
 
 
 def _is_bin(element: str) -> bool:
@@ -134,6 +138,19 @@ def _unknown(connection: Connection, element: str, evidence: str, now_ns: int) -
     put_slot(connection, number, state, row[1] if row is not None and known else None, evidence, now_ns=now_ns)
 
 
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """What a drive told of a blank: its maker's id, and the bytes that can be written; both may be unknown."""
+
+    maker: str = ""
+    capacity: int | None = None
+
+
+def put_blank(connection: Connection, number: int, blank: Blank) -> None:
+    """Remember what a drive told of a slot's blank, until something else is believed of that slot."""
+    connection.execute(update(schema.slot).where(schema.slot.c.number == number).values(asdict(blank)))
+
+
 def put_slot(
     connection: Connection, number: int, state: SlotState, disc: int | None, evidence: str, *, now_ns: int
 ) -> None:
@@ -146,7 +163,13 @@ def put_slot(
             .where(table.c.disc == disc, table.c.number != number)
             .values(state=SlotState.UNKNOWN, disc=None, seen_ns=now_ns, evidence=f"its disc was met in slot {number}")
         )
-    values = {"state": state, "disc": disc, "seen_ns": now_ns, "evidence": evidence}
+    values = {
+        "state": state,
+        "disc": disc,
+        "seen_ns": now_ns,
+        "evidence": evidence,
+        **asdict(Blank()),
+    }
     connection.execute(
         upsert(table).values(number=number, **values).on_conflict_do_update(index_elements=["number"], set_=values)
     )

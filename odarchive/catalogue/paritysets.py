@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from odarchive.catalogue import discs, schema
 from odarchive.catalogue.discs import Segment
 from odarchive.errors import NotFound
-from odarchive.model import SegmentId, SegmentState
+from odarchive.model import DiscState, SegmentId, SegmentState
 
 DATA, PARITY = "data", "parity"
 _s, _m = schema.parity_set.c, schema.parity_member.c
@@ -113,6 +113,27 @@ def keeps_image(connection: Connection, segment: SegmentId) -> bool:
     """Whether an image stays in staging although its disc is verified: parity is still to be made from it."""
     found = of(connection, segment, DATA)
     return found is not None and not found.made
+
+
+def makers(connection: Connection, segment: SegmentId) -> dict[str, tuple[int, int]]:
+    """Who made the discs that a new disc of a segment should not fail together with, as far as that is known.
+
+    For each maker: how many discs of the segment itself can be read or are being burned, and how many of the parity
+    set it belongs to (its own among them).
+    """
+    disc = schema.disc.c
+    own = select(_m.parity_set).where(_m.segment == segment).scalar_subquery()
+    beside = select(_m.segment).where(_m.parity_set == own)
+    query = select(disc.profile, disc.segment).where(
+        disc.state.in_([*discs.READABLE, DiscState.INTENDED, DiscState.WRITTEN]),
+        (disc.segment == segment) | disc.segment.in_(beside),
+    )
+    found: dict[str, tuple[int, int]] = {}
+    for row in connection.execute(query):
+        if maker := row[0].partition(" ")[2]:  # `robot.ports.Medium.kind`
+            copies, members = found.get(maker, (0, 0))
+            found[maker] = (copies + (row[1] == segment), members + 1)
+    return found
 
 
 def not_yet(connection: Connection) -> set[SegmentId]:

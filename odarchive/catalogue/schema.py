@@ -342,6 +342,8 @@ slot = Table(
     Column("disc", BigId, ForeignKey("disc.id"), comment="which disc, for states disc, stale, spoiled if known"),
     Column("seen_ns", BigInteger, nullable=False, comment="when the evidence was taken"),
     Column("evidence", Text, nullable=False, server_default="", comment="what says so"),
+    Column("maker", Text, nullable=False, server_default="", comment="of its blank, as a drive told it"),
+    Column("capacity", BigInteger, comment="bytes of its blank, as a drive told it"),
     comment="what is believed of each slot",
 )
 

@@ -2,18 +2,23 @@
 
 A blank that a drive will not write is put back and another one is tried. It is at fault when the other one is written;
 when several in a row are refused, the drive or the burning program is, and nothing is said against the blanks.
+
+Discs that stand in for each other (copies; the discs of a parity set) had better not be of one maker, who may have had
+one bad batch. Drives tell the maker of a blank, and what they told is remembered of its slot: among blanks that are
+known, one of the maker least used beside the new disc is taken. No disc is loaded only to learn its maker.
 """
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from odarchive.catalogue import discs, motions
+from odarchive.catalogue import discs, motions, paritysets
 from odarchive.errors import OperatorNeeded
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.settle import Kind
 from odarchive.librarian.stock import is_stack, take_stock
 from odarchive.librarian.workroom import Workroom
-from odarchive.model import SlotState
+from odarchive.model import SegmentId, SlotState
 from robot.errors import MediumRefused, SourceEmpty
 from robot.ports import Fill
 
@@ -60,19 +65,53 @@ class Refusals:
         self._refused.clear()
 
 
-async def fetch(room: Workroom, bay: Bay, size: int, refused: AbstractSet[int]) -> None:
-    """Have a blank of at least ``size`` bytes in the bay, not from one of the slots ``refused``.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a blank should be like."""
+
+    size: int
+    """Bytes it must take."""
+    used: Mapping[str, tuple[int, int]]
+    """Makers that are in use beside it (``paritysets.makers``)."""
+
+    def rank(self, blank: motions.Blank) -> tuple[int, int, bool]:
+        """The lower, the better: makers unused, then not known, then used, the least used first."""
+        return (*self.used.get(blank.maker, (0, 0)), not blank.maker)
+
+    def takes(self, blank: motions.Blank) -> bool:
+        """Whether it is large enough, as far as that is known."""
+        return blank.capacity is None or blank.capacity >= self.size
+
+
+async def wanted(room: Workroom, segment: SegmentId, size: int) -> Wanted:
+    """What the blank for another disc of a segment should be like; ``size`` in bytes."""
+    return Wanted(size, await room.read(paritysets.makers, segment))
+
+
+async def fetch(room: Workroom, bay: Bay, wish: Wanted, refused: AbstractSet[int]) -> None:
+    """Have a blank in the bay that is large enough, not from one of the slots ``refused``.
+
+    One that lies there already is exchanged only for one that is known to be of a better maker.
 
     Raises:
         OperatorNeeded: the robot holds none.
     """
     if await is_stack(room):
-        await _blank_of_stack(bay, size)
+        await _blank_of_stack(bay, wish.size)
         return
     tried = set(refused)
-    while not _fits(bay, size):
+    if _fits(bay, wish.size) and bay.found is not None and bay.found.medium is not None:
+        maker = bay.found.medium.maker
+        better = await _candidate(room, wish, tried, than=maker) if maker in wish.used else None
+        if better is None:
+            return
+        tried.add(better)
+        await bay.load(better)
+    while not _fits(bay, wish.size):
         await bay.clear()
-        number = await _candidate(room, tried)
+        number = await _candidate(room, wish, tried)
+        if number is None:
+            raise OperatorNeeded("the robot holds no blank disc that fits; put blanks into empty slots")
         tried.add(number)
         await bay.load(number)
 
@@ -99,8 +138,11 @@ def _fits(bay: Bay, size: int) -> bool:
     return found is not None and found.kind is Kind.BLANK and found.medium is not None and found.medium.capacity >= size
 
 
-async def _candidate(room: Workroom, tried: set[int]) -> int:
-    """The next slot worth loading, claimed: known blanks first, then slots nobody has looked into yet."""
+async def _candidate(room: Workroom, wish: Wanted, tried: set[int], *, than: str = "") -> int | None:
+    """The next slot worth loading, claimed: known blanks first, then slots nobody has looked into yet.
+
+    With ``than``, a maker, only known blanks whose maker is known to be better.
+    """
     status = await take_stock(room)
     beliefs = await room.read(discs.slots)
     known, unknown = [], []
@@ -110,11 +152,16 @@ async def _candidate(room: Workroom, tried: set[int]) -> int:
             continue  # the reserved slot is looked into as well: a blank found in the picker may lie there
         belief = beliefs.get(number)
         if belief is not None and belief.state is SlotState.BLANK:
-            known.append(number)
+            if wish.takes(belief.blank):
+                known.append((wish.rank(belief.blank), number))
+        elif than:
+            continue
         elif belief is None or (belief.state in (SlotState.UNKNOWN, SlotState.EMPTY) and belief.disc is None):
             unknown.append(number)
-    if known or unknown:
-        chosen = (known or unknown)[0]
-        room.claims.add(chosen)  # no await since the claims were looked at
-        return chosen
-    raise OperatorNeeded("the robot holds no blank disc that fits; put blanks into empty slots")
+    if than:
+        known = [one for one in known if not one[0][2] and one[0] < wish.rank(motions.Blank(than))]
+    if not (known or unknown):
+        return None
+    chosen = min(known)[1] if known else unknown[0]
+    room.claims.add(chosen)  # no await since the claims were looked at
+    return chosen

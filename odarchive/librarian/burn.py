@@ -68,7 +68,7 @@ async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
     refusals = blanks.Refusals(room, bay)
     while await _wanted(room, segment):
         size, segment = await _image(room, bay, segment)
-        await blanks.fetch(room, bay, size, refusals.slots)
+        await blanks.fetch(room, bay, await blanks.wanted(room, segment.id, size), refusals.slots)
         try:
             with ExitStack() as held:
                 problem = await _attempt(room, bay, job, segment, held)

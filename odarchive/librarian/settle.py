@@ -219,6 +219,8 @@ def record_slot(connection: Connection, home: int, found: Found, now_ns: int) ->
             if disc is not None:
                 state = SlotState.SPOILED if waste else SlotState.STALE
     motions.put_slot(connection, home, state, disc.id if disc else None, evidence, now_ns=now_ns)
+    if found.kind is Kind.BLANK and found.medium is not None:
+        motions.put_blank(connection, home, motions.Blank(found.medium.maker, found.medium.capacity))
 
 
 def _believed(connection: Connection, home: int) -> Disc | None:

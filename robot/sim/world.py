@@ -49,6 +49,7 @@ class DiscKind:
     """Byte at which writing fails."""
     bad_sectors: tuple[tuple[int, int], ...] = ()
     """Unreadable runs: first sector, count."""
+    maker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,7 @@ class World:
 
     def _make_disc(self, name: DiscName, kind: DiscKind, data: bytes) -> None:
         self.disc_path(name).write_bytes(data)
-        facts = {key: value for key, value in asdict(kind).items() if value not in (None, ())}
+        facts = {key: value for key, value in asdict(kind).items() if value not in (None, (), "")}
         _replace(self.directory / "discs" / f"{name}.json", json.dumps(facts))
 
     def _link_media(self) -> None:

@@ -54,8 +54,11 @@ BROKEN = {
     "segment-archived": [IMAGED, "UPDATE segment SET state = 'archived' WHERE id = 9"],
     "disc-verified": ["UPDATE disc SET verified_ns = NULL"],
     "disc-digest": ["UPDATE disc SET digest = X'00'"],
-    "slot-disc": ["INSERT INTO slot VALUES (1, 'disc', NULL, 1, '')"],
-    "slot-once": ["INSERT INTO slot VALUES (1, 'disc', 1, 1, '')", "INSERT INTO slot VALUES (2, 'stale', 1, 1, '')"],
+    "slot-disc": ["INSERT INTO slot (number, state, disc, seen_ns, evidence) VALUES (1, 'disc', NULL, 1, '')"],
+    "slot-once": [
+        "INSERT INTO slot (number, state, disc, seen_ns, evidence) VALUES (1, 'disc', 1, 1, '')",
+        "INSERT INTO slot (number, state, disc, seen_ns, evidence) VALUES (2, 'stale', 1, 1, '')",
+    ],
     "job-form": [JOB + "(1, 'burn', 'queued', NULL, NULL, 1, 1)"],
     "motion-form": [MOTION + "(1, 'slot 1', 'drive 0', 1, 'done', NULL)"],
     "motion-open": [
@@ -79,7 +82,7 @@ def test_every_rule_has_a_test():
 
 
 def test_states_of_every_table_are_known(populated):
-    run(populated, "INSERT INTO slot VALUES (1, 'lost', NULL, 1, '')")
+    run(populated, "INSERT INTO slot (number, state, disc, seen_ns, evidence) VALUES (1, 'lost', NULL, 1, '')")
     run(populated, JOB + "(1, 'polish', 'asleep', NULL, NULL, 1, 1)")
     run(populated, "UPDATE disc SET state = 'fine'")
     run(populated, "UPDATE segment SET state = 'odd'")

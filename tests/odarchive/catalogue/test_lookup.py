@@ -20,7 +20,7 @@ def tree(populated, tmp_path):
     write(source / "new", b"not burned")
     (source / "link").symlink_to("f")
     scanned(populated, source)
-    run(populated, "INSERT INTO slot VALUES (7, 'disc', 1, 1, 'label read')")
+    run(populated, "INSERT INTO slot (number, state, disc, seen_ns, evidence) VALUES (7, 'disc', 1, 1, 'label read')")
     return populated
 
 
