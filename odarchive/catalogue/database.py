@@ -118,6 +118,11 @@ def _translate(error: OperationalError | sqlite3.OperationalError, path: Path) -
     return error
 
 
+def let_go(connection: Connection) -> None:
+    """Give back the memory of what was read of the catalogue; for work that goes on long after that."""
+    driver(connection).execute("PRAGMA shrink_memory")
+
+
 def _engine(path: Path) -> Engine:
     # ``autocommit=False`` of the driver would begin transactions of its own; None leaves BEGIN to us.
     engine = create_engine(

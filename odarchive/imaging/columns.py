@@ -6,6 +6,8 @@ Read one and it is an object again. Not for changing: they are filled once.
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from operator import le
 from typing import overload
 
 from odarchive.catalogue.plans import Name, Piece
@@ -17,7 +19,7 @@ _DIGEST = 32
 
 
 class Names:
-    """Names of files that have content, numbered from 0 in the order given, which names of one content keep."""
+    """Names of files that have content, numbered from 0 in the order given."""
 
     def __init__(self, names: Iterable[Name], planned_ns: int | None = None) -> None:
         """``planned_ns``: of each content only names scanned until then count, or its first if all are younger."""
@@ -42,16 +44,23 @@ class Names:
             self.content.append(name.content)
             scanned.append(name.scanned_ns)
         self._manners.extend(known)
-        self._by_content = array("I", sorted(range(len(self.content)), key=self.content.__getitem__))
-        if planned_ns is not None:
-            self._by_content = array("I", self._planned(scanned, planned_ns))
+        numbers: Iterable[int] = range(len(self.content))
+        if not all(map(le, self.content, islice(self.content, 1, None))):
+            numbers = sorted(numbers, key=self.content.__getitem__)
+        self._by_content = array("I", numbers)
+        self._by_content = array("I", self._that_count(scanned, planned_ns))
 
-    def _planned(self, scanned: Sequence[int], planned_ns: int) -> Iterator[int]:
+    def _that_count(self, scanned: Sequence[int], planned_ns: int | None) -> Iterator[int]:
+        """Those of each content by folder and name."""
         at = 0
         while at < len(self._by_content):
             found = self._of(at)
-            yield from [number for number in found if scanned[number] <= planned_ns] or found[:1]
             at += len(found)
+            if len(found) > 1:
+                found = sorted(found, key=lambda number: (self.parent[number], self.name(number)))
+                if planned_ns is not None:
+                    found = [number for number in found if scanned[number] <= planned_ns] or found[:1]
+            yield from found
 
     def name(self, number: int) -> bytes:
         """What it is called in its folder."""

@@ -10,6 +10,7 @@ from __future__ import annotations  # array[int] is for type checkers only
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from odarchive.catalogue.archive import UDF_SYMLINKS, YES
 from odarchive.catalogue.grids import PartKey
@@ -99,7 +100,7 @@ class DiscTree:
             self._directories(),
             files,
             self._open,
-            own.late(files, Contents(count, placing.placed, self._by_digest, placing.paths)),
+            own.late(files, Contents(count, placing.placed, cache(self._by_digest), placing.paths)),
             tuple(placing.symlinks),
             wish.least_size,
         )
@@ -111,10 +112,15 @@ class DiscTree:
         return SealedPlacing(self._selection, gone, self._own)
 
     def _by_digest(self) -> array[int]:
+        """Numbers of pieces by digest and start; sorted in many small parts, as keys of all would take much memory."""
         order, pieces = self._placing.order, self._selection.pieces
-        by_start = sorted(range(len(order)), key=lambda number: pieces.start[order[number]])
-        by_start.sort(key=lambda number: pieces.digest(order[number]))
-        return array("I", by_start)
+        parts = [array("I") for _ in range(256)]
+        for number, piece in enumerate(order):
+            parts[pieces.digest(piece)[0]].append(number)
+        found = array("I")
+        for part in parts:
+            found.extend(sorted(part, key=lambda n: (pieces.digest(order[n]), pieces.start[order[n]])))
+        return found
 
     def _udf_symlinks(self) -> bool:
         return self._selection.facts.get(UDF_SYMLINKS) == YES

@@ -39,8 +39,10 @@ class Folders:
                     self.first[number] = piece
             last = content
             self.begin.append(at)
-        here = names.by_parent()
-        self.files = {parent: [n for n in numbers if self.first[n] >= 0] for parent, numbers in here.items()}
+        self.files = {
+            parent: array("I", (number for number in numbers if self.first[number] >= 0))
+            for parent, numbers in names.by_parent().items()
+        }
         self.empty: dict[Ino, list[Name]] = {}
         self.inner: dict[Ino, list[Name]] = {}
         self._fill()

@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from odarchive.catalogue import grids, plans, seals
-from odarchive.catalogue.database import Catalogue
+from odarchive.catalogue.database import Catalogue, let_go
 from odarchive.catalogue.grids import PartKey
 from odarchive.digest import BLOCK
 from odarchive.errors import NoSpace, NotFound, OdarchiveError, SourceMissing, TryLater
@@ -88,6 +88,7 @@ def selected(catalogue: Catalogue, segment_id: SegmentId, *, copy: bool = False)
         if seals.recipients(connection):
             _draw_seed(connection, segment)
         selection = select_segment(connection, segment)
+        let_go(connection)
     selection.require_sources()
     return selection
 
@@ -212,6 +213,7 @@ def set_catalogue(catalogue: Catalogue, selection: Selection, scratch: Path) -> 
         with space(scratch), catalogue.read() as connection, gzip.GzipFile("", "wb", 6, file, mtime) as packed:
             for line in plans.whole_catalogue(connection):
                 packed.write(line)
+            let_go(connection)
         with space(scratch):
             file.flush()
         size = os.fstat(file.fileno()).st_size

@@ -8,6 +8,7 @@ import heapq
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from odarchive.catalogue.seals import RECIPIENTS
@@ -103,7 +104,7 @@ class OwnTexts:
             summed = heapq.merge(contents.paths(), own)
             return (ondisc.sums_line(path, digests(number).sha256.hex()) for path, number in summed)
 
-        size = sum(len(ondisc.sums_line(path, NO_SHA256)) for path, _ in (*own, *contents.paths()))
+        size = sum(len(ondisc.sums_line(path, NO_SHA256)) for path, _ in chain(own, contents.paths()))
         return (*inner, catalogue, Late((ondisc.SUMS,), self._own, size, rendered_sums))
 
     def _catalogue(self, files: Sequence[File], contents: Contents) -> Late:
