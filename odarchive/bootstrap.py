@@ -8,27 +8,35 @@ import logging
 import os
 import signal
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
 from odarchive import config as configuration
 from odarchive.cache import Cache, Keeping
 from odarchive.catalogue import archive, grids
+from odarchive.catalogue.archive import Facts
 from odarchive.catalogue.database import Catalogue
 from odarchive.chunks import Grid
 from odarchive.config import Config
 from odarchive.drivers import address, open_changer, open_drives
-from odarchive.errors import Locked, MountFailed, NoSpace, OdarchiveError, RobotTrouble
+from odarchive.errors import ConfigError, Locked, MountFailed, NoSpace, OdarchiveError, RobotTrouble, TryLater
 from odarchive.librarian.journal import CatalogueJournal
 from odarchive.librarian.workroom import Threads, Workroom
 from odarchive.mount.manner import MountManner
 from odarchive.seal.keyring import Keyring
 from robot.errors import RobotError
 from robot.ports import Element, SlotId
+
+if TYPE_CHECKING:
+    from odarchive.rebuild.hand import Hand
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +80,60 @@ def serve(root: Path, *, hooks: Hooks | None = None) -> None:
     with _only_one(opened.config.root / "librarian.lock"):
         catalogue = (hooks or Hooks()).wrap_catalogue(opened.catalogue)
         _run(_serve, opened.config, catalogue)
+
+
+def at_robot(config: Config, work: Callable[["Hand"], T]) -> T:
+    """Do what needs the discs of the robot while no librarian runs; ``work`` is called in a thread.
+
+    Raises:
+        Locked: a librarian runs.
+        RobotTrouble: the robot does not work.
+        TryLater: a person stopped it.
+    """
+    done: list[T] = []
+    with _only_one(config.root / "librarian.lock"):
+        _run(_at_robot, config, work, done)
+        if done:
+            for path in (config.root / "run").glob("rebuild-motions.db*"):
+                path.unlink(missing_ok=True)
+    if not done:
+        raise TryLater("stopped; what was read is kept, and the same command goes on from there")
+    return done[0]
+
+
+async def _at_robot(config: Config, work: Callable[["Hand"], T], done: list[T]) -> None:
+    from odarchive.drivers import open_burner  # noqa: PLC0415  see workroom
+    from odarchive.rebuild.hand import Hand  # noqa: PLC0415
+    from robot.changers.people import Board  # noqa: PLC0415
+    from robot.jukebox import Jukebox  # noqa: PLC0415
+
+    drives, board, parking = open_drives(config), Board(), config.robot.parking
+    if not drives:
+        raise ConfigError(f"{config.root / configuration.FILE_NAME}: no [[drive]] is configured")
+    work_folder = config.root / "run"
+    work_folder.mkdir(exist_ok=True)
+    moves = work_folder / "rebuild-motions.db"
+    if not moves.exists():  # the catalogue is lost, but an arm's motions need a journal that outlives this process
+        archive.create(moves, Facts(uuid=str(uuid.uuid4()), label_prefix="MOVES", created_ns=time.time_ns()))
+    journal = CatalogueJournal(archive.open_catalogue(moves), Threads(1), time.time_ns)
+    changer = open_changer(config, drives, {}, board)
+    try:
+        hand = Hand(Jukebox(changer, drives, journal, parking=SlotId(parking) if parking else None), drives, parking)
+        burner = open_burner(config, work_folder)
+        try:
+            with trio.CancelScope() as scope:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(_stop_on_signals, scope, board.leave)
+                    for drive in drives.values():
+                        await burner.wait_idle(drive, timeout=24 * 3600.0)
+                    done.append(await trio.to_thread.run_sync(work, hand))
+                    nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await hand.leave()
+    finally:
+        with trio.move_on_after(5, shield=True):
+            await changer.aclose()
 
 
 def _run(main: Callable[..., Awaitable[None]], *arguments: object) -> None:

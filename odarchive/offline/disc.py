@@ -90,7 +90,10 @@ class ImageDisc:
         self.size = size
         self._close = close
         self._tree: UdfTree | None = None
-        identity = parse_identity(read(PVD_SECTOR * SECTOR, SECTOR))
+        try:
+            identity = parse_identity(read(PVD_SECTOR * SECTOR, SECTOR))
+        except OSError:
+            identity = None  # as if it were damaged
         self.identity = identity if identity is not None else self._by_info()
 
     @classmethod

@@ -94,7 +94,7 @@ class UdfTree:
             if place > 0:
                 try:
                     volume = udf.volume(self._from(place))
-                except (udf.NotUdf, struct.error, IndexError):
+                except (udf.NotUdf, struct.error, IndexError, OSError):
                     continue
                 return volume.partition, struct.unpack_from("<I", volume.file_set.data, 404)[0]
         raise BadDisc("no UDF volume can be found in it")
