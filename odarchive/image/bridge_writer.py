@@ -116,7 +116,7 @@ class _Planted:
     """The bridge's tree, and the node of each file and late file."""
 
     def __init__(self, tree: ImageTree) -> None:
-        self.tree: Tree[int] = Tree(Meta(_ROOT_MODE, 0, 0, tree.volume.created_ns))
+        self.tree: Tree[int] = Tree(Meta(_ROOT_MODE, 0, 0, tree.volume.created_ns), _Numbers())
         self.nodes = array("I")
         self._directories: dict[DiscPath, NodeId] = {(): ROOT}
         for directory in sorted(tree.directories, key=lambda directory: directory.path):
@@ -154,6 +154,21 @@ class _Planted:
         if not path or parent is None:
             raise ImageRefused(f"{'/'.join(path)!r} lies in no directory of the image")
         return parent, path[-1].encode()
+
+
+class _Numbers:
+    """The numbers of files by node, as a column."""
+
+    def __init__(self) -> None:
+        self._numbers = array("i")
+
+    def append(self, number: int | None, /) -> None:
+        """See the port."""
+        self._numbers.append(-1 if number is None else number)
+
+    def __getitem__(self, node: int, /) -> int | None:
+        number = self._numbers[node]
+        return None if number < 0 else number
 
 
 def _meta(about: Attributes) -> Meta:

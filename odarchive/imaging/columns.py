@@ -111,13 +111,15 @@ class Pieces(Sequence[Piece]):
     """Pieces by content and start."""
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
-        self.content, self.start, self.length, self.size = (array("q") for _ in range(4))
+        self.content, self.length = array("q"), array("q")
+        self._parts: dict[int, tuple[int, int]] = {}
+        """Start and size of content of what is not a whole one: few on a disc."""
         self._digests = bytearray()
         for piece in pieces:
+            if (piece.start, piece.length) != (0, piece.size):
+                self._parts[len(self.content)] = piece.start, piece.size
             self.content.append(piece.content)
-            self.start.append(piece.start)
             self.length.append(piece.length)
-            self.size.append(piece.size)
             self._digests += piece.digest
         if len(self._digests) != _DIGEST * len(self.content):
             raise OdarchiveError("the catalogue has a digest that is not 32 bytes; `odarchive check` tells which")
@@ -132,8 +134,18 @@ class Pieces(Sequence[Piece]):
     def __getitem__(self, number: int | slice) -> Piece | Sequence[Piece]:
         if isinstance(number, slice):
             return [self[one] for one in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
         content = ContentId(self.content[number])
-        return Piece(content, self.start[number], self.length[number], self.digest(number), self.size[number])
+        start, size = self.start(number), self.size(number)
+        return Piece(content, start, self.length[number], self.digest(number), size)
+
+    def start(self, number: int) -> int:
+        """Where in its content it begins."""
+        return self._parts[number][0] if number in self._parts else 0
+
+    def size(self, number: int) -> int:
+        """Bytes of the content."""
+        return self._parts[number][1] if number in self._parts else self.length[number]
 
     def digest(self, number: int) -> bytes:
         """BLAKE3 of the content."""
@@ -141,7 +153,7 @@ class Pieces(Sequence[Piece]):
 
     def is_whole(self, number: int) -> bool:
         """Whether it is all of its content."""
-        return self.start[number] == 0 and self.length[number] == self.size[number]
+        return number not in self._parts
 
     def contents(self) -> Iterator[ContentId]:
         """Each content once, in order."""

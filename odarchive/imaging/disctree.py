@@ -31,7 +31,6 @@ from odarchive.image.spec import (
 from odarchive.image.writer import ImageWriter, PreparedImage, Progress, SourceFailed, WrittenImage
 from odarchive.imaging.files import Made
 from odarchive.imaging.owntexts import Contents, OwnTexts, Wished, chunks_of, own_files
-from odarchive.imaging.packed import PackedText
 from odarchive.imaging.placing import Placing
 from odarchive.imaging.placing_sealed import SealedPlacing
 from odarchive.imaging.sealing import sealing_of
@@ -89,8 +88,7 @@ class DiscTree:
         self._expected = _Expected()
         own = OwnTexts(selection, self._sealing, self._own, lambda: self.prepared.sectors)
         extra = None if wish.extra is None else (wish.extra.size, wish.extra.pieces)
-        entries = PackedText(ondisc.entries_text(placing.entries()))
-        texts = list(own.early(entries, Wished(wish.disc, wish.label, extra)))
+        texts = list(own.early(lambda: ondisc.entries_text(placing.entries()), Wished(wish.disc, wish.label, extra)))
         self._pieces = [pieces for _, _, pieces in texts]
         files = Made(count, self._file, (*placing.empty, *own_files(texts, self._own)))
         label = wish.label or selection.segment.label
@@ -119,7 +117,7 @@ class DiscTree:
             parts[pieces.digest(piece)[0]].append(number)
         found = array("I")
         for part in parts:
-            found.extend(sorted(part, key=lambda n: (pieces.digest(order[n]), pieces.start[order[n]])))
+            found.extend(sorted(part, key=lambda n: (pieces.digest(order[n]), pieces.start(order[n]))))
         return found
 
     def _udf_symlinks(self) -> bool:
@@ -142,7 +140,7 @@ class DiscTree:
             if whole and not digests_size(pieces.length[piece]):
                 continue
             if digests := chunks_of(self._digests(written, number), whole=whole):
-                found[ContentId(pieces.content[piece]), pieces.start[piece], pieces.length[piece]] = digests
+                found[ContentId(pieces.content[piece]), pieces.start(piece), pieces.length[piece]] = digests
         return found
 
     def write(

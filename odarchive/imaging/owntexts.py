@@ -16,9 +16,11 @@ from odarchive.chunks import CHUNK_DIGEST, digests_size
 from odarchive.image import ondisc
 from odarchive.image.ondisc import NO_SHA256, Placed, Read
 from odarchive.image.spec import Attributes, Digests, DigestsOf, DiscPath, File, Inode, Late
-from odarchive.imaging.packed import PackedText
 from odarchive.imaging.sealing import Sealing
 from odarchive.imaging.selection import Selection
+
+_BLOCK = 1 << 16
+"""Bytes that are handed on together."""
 
 Text = tuple[DiscPath, int, Callable[[], Iterable[bytes]]]
 """A file of the disc's own: path, size, bytes."""
@@ -58,8 +60,8 @@ class OwnTexts:
     ) -> None:
         self._selection, self._sealing, self._own, self._sectors = selection, sealing, own, sectors
 
-    def early(self, entries: PackedText, wished: Wished) -> Iterator[Text]:
-        """Those that are known before anything is read; ``entries``: the entry list."""
+    def early(self, entries: Callable[[], Iterable[bytes]], wished: Wished) -> Iterator[Text]:
+        """Those that are known before anything is read; ``entries``: the lines of the entry list."""
         segment, archive = self._selection.segment, self._selection.facts["uuid"]
         readme = ondisc.readme(
             label=segment.label,
@@ -82,7 +84,8 @@ class OwnTexts:
         if self._sealing is not None:
             yield _text((ondisc.UNSEAL,), ondisc.unseal_script())
         yield _text((ondisc.DISC_INFO,), info)
-        yield self._secret(((ondisc.SET, ondisc.ENTRIES), entries.size, entries))
+        size = sum(map(len, entries()))
+        yield self._secret(((ondisc.SET, ondisc.ENTRIES), size, lambda: _blocks(entries())))
         if wished.extra is not None:
             yield self._secret(((ondisc.SET, ondisc.SET_CATALOGUE), *wished.extra))
 
@@ -102,7 +105,7 @@ class OwnTexts:
 
         def rendered_sums(digests: DigestsOf) -> Iterator[bytes]:
             summed = heapq.merge(contents.paths(), own)
-            return (ondisc.sums_line(path, digests(number).sha256.hex()) for path, number in summed)
+            return _blocks(ondisc.sums_line(path, digests(number).sha256.hex()) for path, number in summed)
 
         size = sum(len(ondisc.sums_line(path, NO_SHA256)) for path, _ in chain(own, contents.paths()))
         return (*inner, catalogue, Late((ondisc.SUMS,), self._own, size, rendered_sums))
@@ -165,7 +168,8 @@ class OwnTexts:
         *,
         outer: bool = False,
     ) -> Iterator[bytes]:
-        return ondisc.catalogue_json(self._header(outer=outer), contents.placed, contents.by_digest(), sectors, read)
+        header, order = self._header(outer=outer), contents.by_digest()
+        return _blocks(ondisc.catalogue_json(header, contents.placed, order, sectors, read))
 
     def _header(self, *, outer: bool) -> dict[str, Any]:
         segment = self._selection.segment
@@ -209,6 +213,18 @@ def _read(digests: DigestsOf) -> Callable[[int, Placed], Read]:
         return Read(found.sha256.hex(), chunks_of(found, whole=placed.start is None).hex())
 
     return read
+
+
+def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces: each goes through threads that hash and write."""
+    block = bytearray()
+    for part in parts:
+        block += part
+        if len(block) >= _BLOCK:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
 
 
 def _nowhere(_: int) -> int:

@@ -74,9 +74,9 @@ class Placing:
     def placed(self, number: int) -> Placed:
         """What the catalogue of the disc tells of a piece."""
         piece, pieces, names = self.order[number], self._selection.pieces, self._names(self.order[number])
-        start = None if pieces.is_whole(piece) else pieces.start[piece]
+        start = None if pieces.is_whole(piece) else pieces.start(piece)
         when, paths = self._selection.names.mtime_ns[names[0]], self._paths(names, piece)
-        return Placed(pieces.digest(piece), pieces.size[piece], when, start, pieces.length[piece], paths)
+        return Placed(pieces.digest(piece), pieces.size(piece), when, start, pieces.length[piece], paths)
 
     def entries(self) -> Iterator[Entry]:
         """The entry list, in the order of the paths."""
@@ -130,10 +130,10 @@ class Placing:
         whole, parts = self._divided(ino)
         bare = [name.name for name in (*inner, *empty)]
         found, of_parts = names_in_folder(
-            (name_of(name) for name, _ in whole), ((name_of(name), starts[piece]) for name, piece in parts), bare
+            (name_of(name) for name, _ in whole), ((name_of(name), starts(piece)) for name, piece in parts), bare
         )
         content = [OnDisc(found[name_of(name)], 0, name, piece) for name, piece in whole]
-        content += [OnDisc(of_parts[name_of(name), starts[piece]], 0, name, piece) for name, piece in parts]
+        content += [OnDisc(of_parts[name_of(name), starts(piece)], 0, name, piece) for name, piece in parts]
         for text, _, name, piece in content:
             if text.encode() != name_of(name):
                 self._renamed[name, piece] = text
@@ -150,7 +150,7 @@ class Placing:
         for name in self._folders.files.get(folder, ()):
             of = pieces.of(self._folders.first[name])
             first = of[0]
-            if len(of) == 1 and pieces.start[first] == 0 and pieces.length[first] == names.size[name]:
+            if len(of) == 1 and pieces.start(first) == 0 and pieces.length[first] == names.size[name]:
                 whole.append((name, first))
             else:
                 parts += [(name, piece) for piece in of]
@@ -190,7 +190,7 @@ class Placing:
     def _parts(self, name: int) -> tuple[tuple[int, int, DiscPath], ...]:
         pieces = self._selection.pieces
         of = pieces.of(self._folders.first[name])
-        return tuple((pieces.start[piece], pieces.length[piece], self._path(name, piece)) for piece in of)
+        return tuple((pieces.start(piece), pieces.length[piece], self._path(name, piece)) for piece in of)
 
     def _bare_entry(self, name: Name) -> Entry:
         if S_ISDIR(name.mode):

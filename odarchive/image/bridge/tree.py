@@ -8,7 +8,7 @@ million files cost about 120 bytes each plus name and source, which is why the c
 """
 
 from array import array
-from typing import Generic, NamedTuple, NewType, TypeVar
+from typing import Generic, NamedTuple, NewType, Protocol, TypeVar
 
 from odarchive.image.bridge.errors import LayoutError
 
@@ -45,17 +45,28 @@ class Content(NamedTuple, Generic[S]):
     late: bool = False
 
 
+class Sources(Protocol[S]):
+    """A source, or none, by node."""
+
+    def append(self, source: S | None, /) -> None:
+        """Of the next node."""
+
+    def __getitem__(self, node: int, /) -> S | None:
+        """Of one node."""
+
+
 class Tree(Generic[S]):
     """Columns of nodes (inodes) and of entries (names). Read them; change them only through the methods."""
 
-    def __init__(self, root: Meta) -> None:
+    def __init__(self, root: Meta, sources: Sources[S] | None = None) -> None:
+        """``sources``: keeps the sources of the nodes; a list if none is given."""
         self.kind = bytearray()
         self.late = bytearray()
         self.mode, self.uid, self.gid = array("H"), array("I"), array("I")
         self.seconds, self.nanos = array("q"), array("I")
         self.size = array("Q")
         self.links = array("I")
-        self.source: list[S | None] = []
+        self.source: Sources[S] = [] if sources is None else sources
         self.target: dict[int, bytes] = {}
         self.twin: dict[int, NodeId] = {}
         self.entry_parent, self.entry_node = array("I"), array("I")
