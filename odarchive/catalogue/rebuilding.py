@@ -8,6 +8,7 @@ database's own constraints and ``check`` judge the rest. Only for a new file tha
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, LargeBinary, Table
@@ -212,7 +213,15 @@ def _put_segment(raw: sqlite3.Connection, seen: SeenDisc, pieces: Sequence[Piece
         " payload_bytes = ? WHERE id = ?",
         (seen.image_size, UNKNOWN_DIGEST, payload, seen.segment),
     )
-    for piece in pieces:
+    there = set(
+        raw.execute(
+            "SELECT content.digest, content.size, start, length, sector, stored_digest FROM piece"
+            " JOIN content ON content.id = piece.content WHERE segment = ?",
+            (seen.segment,),
+        )
+    )
+    same = there == {(p.digest, p.size, p.start, p.length, p.sector, p.stored) for p in pieces}
+    for piece in () if same else pieces:
         contents.keep(raw, piece.digest, piece.size)
     raw.executemany(
         "INSERT OR IGNORE INTO chunks (content, start, length, digests) SELECT id, ?2, ?3, ?4 FROM content"
@@ -223,14 +232,7 @@ def _put_segment(raw: sqlite3.Connection, seen: SeenDisc, pieces: Sequence[Piece
             if piece.chunks and (piece.start, piece.length) != (0, min(piece.size, CHUNK))
         ),
     )
-    there = set(
-        raw.execute(
-            "SELECT content.digest, content.size, start, length, sector, stored_digest FROM piece"
-            " JOIN content ON content.id = piece.content WHERE segment = ?",
-            (seen.segment,),
-        )
-    )
-    if there == {(p.digest, p.size, p.start, p.length, p.sector, p.stored) for p in pieces}:
+    if same:
         return
     raw.execute("DELETE FROM piece WHERE segment = ?", (seen.segment,))
     raw.executemany(
@@ -247,72 +249,75 @@ class _Filling:
         self._raw = raw
         self._name = table.name
         self._columns = [_Kind.of(column) for column in table.columns]
-        self._wanted = [(kind.name, kind.absent, kind.convert) for kind in self._columns]
+        self._wanted = [kind.name for kind in self._columns], [kind.absent for kind in self._columns]
         names = ", ".join(column.name for column in table.columns)
         marks = ", ".join("?" * len(self._columns))
         self._statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
         self._rows: list[tuple[Any, ...]] = []
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """One row, checked."""
-        try:
-            get = row.get
-            self._rows.append(tuple([convert(get(name, absent)) for name, absent, convert in self._wanted]))
-        except (ValueError, TypeError) as error:
-            raise DamageFound(f"a row of {self._name} in the catalogue on the disc is broken: {error}") from None
+        """One row; it is checked with others, a column at a time, which takes a third of the time."""
+        self._rows.append(tuple(map(row.get, *self._wanted)))
         if len(self._rows) >= BATCH:
             self.flush()
 
     def flush(self) -> None:
-        """Insert what waits."""
-        self._raw.executemany(self._statement, self._rows)
+        """Insert what waits. Raises DamageFound."""
+        if not self._rows:
+            return
+        try:
+            by_column = zip(self._columns, zip(*self._rows, strict=True), strict=True)
+            columns = [kind.convert(values) for kind, values in by_column]
+        except (ValueError, TypeError) as error:
+            raise DamageFound(f"a row of {self._name} in the catalogue on the disc is broken: {error}") from None
+        self._raw.executemany(self._statement, zip(*columns, strict=True))
         self._rows.clear()
+
+
+_Values = Sequence[Any]
+"""One column of some rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
     name: str
     absent: Any
-    convert: Callable[[Any], Any]
+    convert: Callable[[_Values], _Values]
 
     @classmethod
     def of(cls, column: Column[Any]) -> "_Kind":
-        convert: Callable[[Any], Any]
+        convert: Callable[[_Values], _Values]
         if isinstance(column.type, LargeBinary):
-            convert = _digest if "digest" in column.name else _bytes
+            convert = _digests if "digest" in column.name else _names
         else:
-            convert = _integer if isinstance(column.type, Integer) else _text
+            convert = _integers if isinstance(column.type, Integer) else _texts
         absent: Any = _ABSENT.get(column.name)
         if absent is None and column.server_default is not None:
-            absent = 0 if convert is _integer else ""
+            absent = 0 if convert is _integers else ""
         return cls(column.name, absent, convert)
 
 
-def _integer(value: Any) -> int | None:  # noqa: ANN401  whatever a disc says
-    if type(value) is int or value is None:
-        return value
-    raise ValueError("a number is none")
+def _integers(values: _Values) -> _Values:
+    if not set(map(type, values)) <= {int, NoneType}:
+        raise ValueError("a number is none")
+    return values
 
 
-def _text(value: Any) -> str | None:  # noqa: ANN401  whatever a disc says
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ValueError("a text is none")  # noqa: TRY004  one kind of error for all that is wrong
-    value.encode()  # no lone surrogates
-    return value
+def _texts(values: _Values) -> _Values:
+    if not set(map(type, values)) <= {str, NoneType}:
+        raise ValueError("a text is none")
+    "".join(filter(None, values)).encode()  # no lone surrogates
+    return values
 
 
-def _bytes(value: Any) -> bytes | None:  # noqa: ANN401  whatever a disc says
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ValueError("a name is none")  # noqa: TRY004  one kind of error for all that is wrong
-    return value.encode("utf-8", "surrogateescape")
+def _names(values: _Values) -> _Values:
+    if not set(map(type, values)) <= {str, NoneType}:
+        raise ValueError("a name is none")
+    return [None if value is None else value.encode("utf-8", "surrogateescape") for value in values]
 
 
-def _digest(value: Any) -> bytes | None:  # noqa: ANN401  whatever a disc says
-    return None if value is None else bytes.fromhex(value)
+def _digests(values: _Values) -> _Values:
+    return [None if value is None else bytes.fromhex(value) for value in values]
 
 
 def _complete(raw: sqlite3.Connection) -> None:

@@ -118,6 +118,14 @@ def differences(raw: sqlite3.Connection) -> Iterator[Difference]:
     folders: list[list[Candidate]] = []
     for _, group in groupby(rows, itemgetter(0, 1)):
         versions = list(group)
+        if len(versions) == 1 and not S_ISDIR(versions[0].mode):  # nearly all names: what follows, at once
+            (version,) = versions
+            wanted = version.until is None and bool(version.own)
+            if wanted:
+                lit.add(version.parent)
+            if bool(version.shown) != wanted:
+                yield Difference(*version.key, wanted=wanted)
+            continue
         if any(S_ISDIR(version.mode) for version in versions):
             folders.append(versions)
             continue
