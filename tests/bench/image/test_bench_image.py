@@ -125,6 +125,25 @@ def small(place: Path) -> Figures:
     return figures
 
 
+def archived(place: Path, count: int) -> Figures:
+    """`odarchive image` of a planned segment of files of 1 KB that all differ: its peak is what a build takes."""
+    folder, archive = place / "archived", place / "archive"
+    chance = random.Random(4)
+    for number in range(count):
+        if number % 100 == 0:
+            (folder / f"d{number // 100:05}").mkdir(parents=True)
+        (folder / f"d{number // 100:05}" / f"file{number:07}.txt").write_bytes(chance.randbytes(1024))
+    command = [str(Path(sys.executable).with_name("odarchive")), "--archive", str(archive)]
+    for words in (["init"], ["scan", str(folder)], ["plan", "--media", "25GB"]):
+        subprocess.run([*command, *words], check=True, capture_output=True)
+    out = place / "out"
+    figures = measured({"odarchive image": [*command, "image", "all", "--out", str(out)]}, NOWHERE, 1)
+    assert [path.suffix for path in out.iterdir()] == [".iso"]
+    for used in (folder, archive, out):
+        shutil.rmtree(used)
+    return figures
+
+
 def large(place: Path, count: int, size: int) -> Figures:
     folder, out = place / "large", place / "out"
     folder.mkdir()
@@ -183,6 +202,9 @@ def test_images_against_other_programs(place):
         with_digest,
         (("genisoimage -udf -R -J", 1.1), ("xorriso -R -J", 1 / 1.7), ("pycdlib ISO + UDF", 0.25)),
     )
+    count = 100_000 // SCALE
+    title = f"an archive's segment of {count:,} files of 1 KB (goal: at most 150 MiB)"
+    text += table(title, archived(place, count))
     for title, count, size in (
         ("one file of 5 GiB", 1, (5 << 30) // SCALE // MIB * MIB),
         ("5,000 files of 1 MiB", 5000 // SCALE, MIB),
