@@ -88,7 +88,10 @@ def test_a_reader_that_waits_can_be_killed(start: Start) -> None:
     server = mounted(start)
     for end in (signal.SIGINT, signal.SIGKILL):
         before = int(str(server.order("reads")))
-        reader = subprocess.Popen(["cat", server.directory / "slow" / f"{end:02}"], stdout=subprocess.DEVNULL)
+        # A shell that runs the tests in its background has them, and so their children, ignore SIGINT.
+        reader = subprocess.Popen(
+            ["env", "--default-signal=INT", "cat", server.directory / "slow" / f"{end:02}"], stdout=subprocess.DEVNULL
+        )
         while int(str(server.order("reads"))) == before:
             pass
         reader.send_signal(end)
