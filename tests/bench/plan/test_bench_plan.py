@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import table
 from tests.bench.plan.lists import FEW_HUGE, LISTS
 from tests.bench.plan.ways import RESERVED, cost_of, lines, told
 
@@ -134,7 +135,7 @@ PACKAGES = {"fpart": "fpart", "dirsplit": "genisoimage"}
 
 
 def test_plans(place: Path) -> None:
-    rows, missed = [], []
+    rows, missed, short = [], [], []
     for name, made in LISTS.items():
         count = FEW_HUGE if name == "huge" else FILES
         listed = place / name
@@ -149,11 +150,25 @@ def test_plans(place: Path) -> None:
             assert mine
             rows += _rows(f"{name}, {count:,} files, {total / 1e12:.2f} TB on {disc}", found, mine)
             missed += [f"{name} on {disc}: {miss}" for miss in _missed(name, mine)]
+            short.append(_short(f"plan of {count:,} files, {name} on {disc}", name, found))
     whole = _command(place)
     text = _text(rows, whole)
     print(text)
     (HERE / "RESULTS.md").write_text(text)
+    table.put("plan", short, "pytest tests/bench/plan")
     assert not missed or FILES < 1_000_000, missed
+
+
+def _short(work: str, name: str, found: dict[str, Figure | None]) -> table.Row:
+    """One row of the table of all areas: discs of the lower bound and loads of the least, ours and the others'."""
+    mine = found["odarchive"]
+    assert mine
+    bound, least = mine.about["bound"], mine.about["least"]
+    said = [
+        f"{way} {one.discs / bound:.4f} and {one.loads / least:.3f}" for way, one in found.items() if one is not None
+    ]
+    goal = f"discs {GOAL_DISCS[name]} of the bound, loads {GOAL_LOADS} of the least; {GOAL_SECONDS} s, {GOAL_MEMORY} MB"
+    return work, "", goal, f"{'; '.join(said)}; {mine.cpu:.1f} CPU-s, {mine.memory:.0f} MB"
 
 
 def _rows(title: str, found: dict[str, Figure | None], mine: Figure) -> list[str]:
