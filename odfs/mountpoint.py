@@ -46,9 +46,11 @@ def parse_table(text: bytes) -> list[Mounted]:
     """The lines of a ``mountinfo`` file, in its order: of several mounts on one path the last is the visible one."""
     found = []
     for line in text.split(b"\n"):  # not splitlines: the kernel does not escape a carriage return
-        left, _, right = line.partition(b" - ")
-        fields, rest = left.split(b" "), right.split(b" ")
-        if len(fields) < 5 or len(rest) < 2:
+        fields = line.split(b" ")
+        if b"-" not in fields[6:]:  # it ends the optional fields (proc_pid_mountinfo(5)); a name may be a dash too
+            continue
+        rest = fields[fields.index(b"-", 6) + 1 :]
+        if len(rest) < 2:
             continue
         major, _, minor = fields[2].partition(b":")
         found.append(Mounted(_plain(fields[4]), os.makedev(int(major), int(minor)), rest[0], _plain(rest[1])))

@@ -96,7 +96,8 @@ def test_a_mount_that_never_recalls_refuses_everybody(start: Start) -> None:
 
 def test_ctrl_c_on_a_waiting_cat_returns_at_once(start: Start) -> None:
     server = mounted(start)
-    reader = subprocess.Popen(["cat", server.directory / "slow/05"], stdout=subprocess.DEVNULL)
+    cat = ["env", "--default-signal=INT", "cat", server.directory / "slow/05"]  # tests in the background ignore it
+    reader = subprocess.Popen(cat, stdout=subprocess.DEVNULL)
     wait_for_reads(server, 1)
     began = time.monotonic()
     reader.send_signal(signal.SIGINT)

@@ -142,12 +142,12 @@ async def test_a_missing_program_is_named(bench):
         await ProgramBurner(bench.root, Xorriso("no-such-burner")).burn(bench.drive, bench.image, size)
 
 
-def script(bench: Bench, body: str) -> ProgramBurner:
+def script(bench: Bench, body: str, stall: float = 0.2) -> ProgramBurner:
     """A burner whose program behaves as the shell lines say; ``$M`` is the medium."""
     program = bench.root / "program"
     program.write_text(f"#!/bin/sh\nM={bench.place}/medium\n{body}\n")
     program.chmod(0o755)
-    return ProgramBurner(bench.root, Xorriso(str(program)), poll=0.02, patience=Patience(stall=0.2, finish=0.2))
+    return ProgramBurner(bench.root, Xorriso(str(program)), poll=0.02, patience=Patience(stall, finish=stall))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ async def test_a_cancel_waits_for_the_end_of_the_burn(bench):
     size = bench.make_image(MB)
     body = f"sleep 0.1; cat {bench.image} > $M; echo \"Writing to 'x' completed successfully.\""
     with trio.move_on_after(0.05):
-        await script(bench, body).burn(bench.drive, bench.image, size)
+        await script(bench, body, stall=30.0).burn(bench.drive, bench.image, size)
     assert bench.disc.read_bytes() == bench.image.read_bytes()
 
 

@@ -20,13 +20,16 @@ def words(name: str) -> str:
 @pytest.mark.parametrize(
     ("name", "medium"),
     [
-        ("bdr-blank", Medium("bd-r", blank=True, capacity=25_025_314_816, readable=0)),
-        ("bdr-after", Medium("bd-r", blank=False, capacity=0, readable=SIZE)),
-        ("bdr-bad-after", Medium("bd-r", blank=False, capacity=12_218_208 * SECTOR, readable=1184 * SECTOR)),
-        ("cdr-blank", Medium("cd-r", blank=True, capacity=359_844 * SECTOR, readable=0)),
-        ("dvd-blank", Medium("dvd+r", blank=True, capacity=2_295_104 * SECTOR, readable=0)),
-        ("dvd-after", Medium("dvd+r", blank=False, capacity=0, readable=SIZE)),
-        ("cdr-after", Medium("cd-r", blank=True, capacity=359_844 * SECTOR, readable=0)),
+        ("bdr-blank", Medium("bd-r", blank=True, capacity=25_025_314_816, readable=0, maker="ODTEST/V01/0")),
+        ("bdr-after", Medium("bd-r", blank=False, capacity=0, readable=SIZE, maker="ODTEST/V01/0")),
+        (
+            "bdr-bad-after",
+            Medium("bd-r", blank=False, capacity=12_218_208 * SECTOR, readable=1184 * SECTOR, maker="ODTEST/V01/0"),
+        ),
+        ("cdr-blank", Medium("cd-r", blank=True, capacity=359_844 * SECTOR, readable=0, maker="00m02s00f/00m02s00f")),
+        ("dvd-blank", Medium("dvd+r", blank=True, capacity=2_295_104 * SECTOR, readable=0, maker="ODTEST/V01/48")),
+        ("dvd-after", Medium("dvd+r", blank=False, capacity=0, readable=SIZE, maker="ODTEST/V01/48")),
+        ("cdr-after", Medium("cd-r", blank=True, capacity=359_844 * SECTOR, readable=0, maker="00m02s00f/00m02s00f")),
         ("xorriso-empty", None),
     ],
 )
