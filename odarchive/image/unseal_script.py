@@ -155,8 +155,11 @@ def poly1305(key: bytes, data: bytes) -> bytes:
 
 
 def unbase64(text: bytes) -> bytes:
-    """Base64 without padding."""
-    return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    """Base64 without padding, and in no other spelling than the one (RFC 4648, 3.5)."""
+    found = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    if base64.b64encode(found).rstrip(b"=") != text:
+        raise Unopened("its header is damaged")
+    return found
 
 
 def payload_key(head: bytes, secrets: list[bytes]) -> tuple[bytes, int]:
@@ -178,7 +181,7 @@ def payload_key(head: bytes, secrets: list[bytes]) -> tuple[bytes, int]:
             except Unopened:
                 continue
             mac = hmac.digest(hkdf(file_key, b"", b"header"), head[: end + 4], "sha256")
-            if not hmac.compare_digest(mac, unbase64(head[end + 5 : end + 48])):
+            if head[end + 48 : end + 49] != b"\n" or not hmac.compare_digest(mac, unbase64(head[end + 5 : end + 48])):
                 raise Unopened("its header is damaged")
             return hkdf(file_key, head[end + 49 : end + 65], b"payload"), end + 65
     raise Unopened("the key does not fit; use the key of this archive")

@@ -97,6 +97,17 @@ def test_no_changed_byte_goes_unseen(size, data):
         list(unseal_script.unsealed([bytes(file)], [SECRET]))
 
 
+@pytest.mark.parametrize("bit", range(8))
+def test_no_changed_bit_at_the_end_of_the_header_goes_unseen(bit):
+    file = bytearray(sealed(data_of(1)))
+    for at in range(head_size(1) - 16 - 45, head_size(1)):  # the MAC in base64, its line's end, the nonce
+        changed = bytes(file[:at]) + bytes([file[at] ^ 1 << bit]) + bytes(file[at + 1 :])
+        with pytest.raises((DamageFound, KeyNeeded)):
+            opened(changed)
+        with pytest.raises((unseal_script.Unopened, ValueError)):
+            list(unseal_script.unsealed([changed], [SECRET]))
+
+
 @given(size=st.integers(0, 2 * CHUNK + 10), data=st.data())
 def test_no_cut_goes_unseen(size, data):
     file = sealed(data_of(size))
