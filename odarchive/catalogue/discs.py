@@ -216,6 +216,15 @@ def place(
     motions.put_slot(connection, number, state, disc, evidence, now_ns=now_ns)
 
 
+def accuse_blank(connection: Connection, number: int, evidence: str, *, now_ns: int) -> bool:
+    """A slot's blank cannot be written; False, and nothing is recorded, if the slot is not believed to hold one."""
+    belief = slots(connection).get(number)
+    if belief is None or belief.state is not SlotState.BLANK or belief.disc is not None:
+        return False
+    motions.put_slot(connection, number, SlotState.UNREADABLE, None, evidence, now_ns=now_ns)
+    return True
+
+
 def place_again(connection: Connection, number: int, disc: DiscId, *, now_ns: int) -> None:
     """A disc whose slot was not known was put into one."""
     state = get(connection, disc).state

@@ -53,12 +53,15 @@ class Refusals:
         await bay.clear()
 
     async def accuse(self) -> None:
-        """Another blank was written in that drive, so those that it refused are at fault: they are not tried again."""
+        """Another blank was written in that drive, so those that it refused are at fault: they are not tried again.
+
+        Not those that another drive has written since, or has in hand: only what still is a blank is accused.
+        """
         room = self._room
         for slot, why in self._refused:
-            if slot is not None:
-                evidence = f"cannot be written: {why}"
-                await room.write(motions.put_slot, slot, SlotState.UNREADABLE, None, evidence, now_ns=room.now_ns())
+            evidence = f"cannot be written: {why}"
+            if slot is not None and not await room.write(discs.accuse_blank, slot, evidence, now_ns=room.now_ns()):
+                continue
             await room.note(
                 "refused", f"the blank of {'the input bin' if slot is None else f'slot {slot}'} is bad: {why}"
             )

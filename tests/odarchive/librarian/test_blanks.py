@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from odarchive.catalogue import schema
+from odarchive.catalogue import discs, schema
 from odarchive.model import JobState, SlotState
 from robot.errors import MediumRefused
 from tests.odarchive.librarian.shop import Shop, SimBurner
@@ -58,3 +58,18 @@ async def test_a_drive_that_refuses_three_blanks_is_at_fault_and_they_stay_blank
     assert SlotState.UNREADABLE not in states(shop).values()
     assert SlotState.SPOILED not in states(shop).values()
     assert told(shop) == []
+
+
+async def test_a_refused_blank_that_another_drive_has_written_since_is_not_accused(autojump_clock, tmp_path):
+    shop = Shop(tmp_path)
+    shop.build()
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+    disc = next(number for number, one in shop.slots().items() if one.state is SlotState.DISC)
+    before = shop.slots()[disc]
+    with shop.archive.catalogue.write() as connection:
+        discs.place(connection, 5, SlotState.BLANK, None, "the drive found a blank", now_ns=1)
+        assert not discs.accuse_blank(connection, disc, "cannot be written", now_ns=2)
+        assert discs.accuse_blank(connection, 5, "cannot be written", now_ns=2)
+    assert shop.slots()[disc] == before
+    assert shop.slots()[5].state is SlotState.UNREADABLE
