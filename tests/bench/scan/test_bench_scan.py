@@ -70,13 +70,13 @@ def test_scans(place):
         "taking turns. MB is the largest process.",
     ]
     told: list[table.Row] = []
-    for part in (first, cold, large, again, many):
+    for part in (again, first, large, cold, many):
         more, of_table = part(place)
         lines += more
         told += of_table
-    lines += ["", f"Load at the end {os.getloadavg()[0]:.1f}."]
-    (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n")
-    table.put("scan", told, "pytest tests/bench/scan")
+        end = ["", f"Load at the end {os.getloadavg()[0]:.1f}."]
+        (HERE / "RESULTS.md").write_text("\n".join(lines + end) + "\n")  # after each part: the next may not end
+        table.put("scan", told, "pytest tests/bench/scan")
     print("\n".join(lines))
 
 
@@ -218,6 +218,9 @@ def again(place: Path) -> tuple[list[str], list[table.Row]]:
 def many(place: Path) -> tuple[list[str], list[table.Row]]:
     if not MANY:
         return [], []
+    room = os.statvfs(place).f_favail  # inodes: file systems in memory have a bound of their own
+    if room and room < MANY * 1.1:
+        return ["", f"{MANY:,} files: not measured, {place.parent} has room for {room:,}; set ODARCHIVE_BENCH_DIR."], []
     programs = Programs(place, small_files(place / "many", MANY, 0))
     found = {"odarchive scan, first": programs.ours_new(), "odarchive scan, again": programs.ours()}
     shutil.rmtree(place / "many")
