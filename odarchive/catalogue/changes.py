@@ -17,8 +17,9 @@ from typing import Any
 
 from odarchive.catalogue.contents import named_by, number_of
 from odarchive.catalogue.namespace import TOTALS, TOTALS_SECONDS, TOTALS_SHARE
+from odarchive.catalogue.onlooker import look_into
 from odarchive.catalogue.shown import PROVEN
-from odarchive.errors import DamageFound, NoArchive
+from odarchive.errors import DamageFound
 from odfs.ports import Totals
 
 BUSY_SECONDS = 30.0
@@ -66,10 +67,7 @@ class ChangeWatch:
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        if not path.is_file():
-            raise NoArchive(f"{path} does not exist; make an archive with: odarchive init")
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+        self._db = look_into(path, busy=BUSY_SECONDS, any_thread=True)
         self._clock = clock
         self._counted: int | None = None
         self._count_again = 0.0

@@ -8,14 +8,13 @@ and ``let_go``.
 """
 # ruff: noqa: S608 - statements are put together from constants of this module; values are always bound
 
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from odarchive.catalogue.onlooker import look_into
 from odarchive.chunks import CHUNK, Grid, Part
-from odarchive.errors import NoArchive
 from odarchive.model import Content, ContentId
 from odfs.ports import ROOT, Attributes, Inode, Totals
 
@@ -48,15 +47,7 @@ class CatalogueNamespace:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic, *, counts: bool = True) -> None:
         """``counts``: whether ``totals`` counts for itself; else it answers what ``told_totals`` said last."""
-        if not path.is_file():
-            raise NoArchive(f"{path} does not exist; make an archive with: odarchive init")
-        self._db = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            isolation_level=None,
-            timeout=BUSY_SECONDS,
-            check_same_thread=False,
-        )
+        self._db = look_into(path, busy=BUSY_SECONDS, any_thread=True)
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._clock = clock
         self._version = self._data_version()

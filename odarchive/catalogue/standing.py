@@ -5,13 +5,12 @@ Not for commands, which ask by path and want history (``lookup``).
 Concurrency: for one thread, with a reading connection of its own.
 """
 
-import sqlite3
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from odarchive.errors import NoArchive
+from odarchive.catalogue.onlooker import look_into
 
 BUSY_SECONDS = 2.0
 """The mount's only thread asks: rather no answer than a long one."""
@@ -112,10 +111,7 @@ class Standings:
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise NoArchive(f"{path} does not exist; make an archive with: odarchive init")
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+        self._db = look_into(path, busy=BUSY_SECONDS)
 
     def of(self, ino: int) -> Standing | None:
         """The standing of a regular file with bytes; None for all else."""

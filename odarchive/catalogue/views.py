@@ -4,15 +4,14 @@ For the mount's folder of views, which names them; each answer is one statement.
 """
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from odarchive.catalogue.entries import COMPLETE, INCOMPLETE
+from odarchive.catalogue.onlooker import look_into
 from odarchive.catalogue.shown import PROVEN
-from odarchive.errors import NoArchive
 
 BUSY_SECONDS = 2.0
 
@@ -56,10 +55,7 @@ class Views:
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise NoArchive(f"{path} does not exist; make an archive with: odarchive init")
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+        self._db = look_into(path, busy=BUSY_SECONDS)
         self._db.execute("CREATE TEMP TABLE above (segment INTEGER, ino INTEGER, PRIMARY KEY (segment, ino))")
         self._known: dict[int, int] = {}
         """Segments whose folders have been found, and the version of the catalogue then."""

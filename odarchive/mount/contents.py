@@ -17,7 +17,7 @@ from odarchive.cache import CacheReader
 from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.errors import NoLibrarian
 from odarchive.model import Content, ContentId
-from odarchive.mount.parts import Parts
+from odarchive.mount.parts import Parts, read_and_close
 from odarchive.service.client import AsyncClient
 from odfs.errors import ContentUnavailable, RecallRefused, RecallTimedOut
 from odfs.ports import Attributes, Inode, Recall
@@ -88,7 +88,7 @@ class CachedContents:
                 return found
             descriptor = found
         # A duplicate, because the table may close the original while the thread reads.
-        return await trio.to_thread.run_sync(_pread, os.dup(descriptor), offset, length)
+        return await trio.to_thread.run_sync(read_and_close, os.dup(descriptor), offset, length)
 
     def resident(self, content: int | None) -> bool:
         """See the port."""
@@ -185,17 +185,3 @@ class CachedContents:
         if answer.get("state") == "failed":
             raise ContentUnavailable(f"{name!r}: {answer.get('why')}")
         return answer.get("state") == "done", str(answer.get("why") or "")
-
-
-def _pread(descriptor: int, offset: int, length: int) -> bytes:
-    try:
-        parts = []
-        while length > 0:
-            part = os.pread(descriptor, length, offset)
-            if not part:
-                break
-            parts.append(part)
-            offset, length = offset + len(part), length - len(part)
-        return b"".join(parts)
-    finally:
-        os.close(descriptor)

@@ -61,7 +61,7 @@ class Part:
             return None  # closed meanwhile
         if absent or wrong:
             return await self._mixed(reader, numbers, offset, length)
-        return await trio.to_thread.run_sync(_pread, os.dup(reader.descriptor), offset, length)
+        return await trio.to_thread.run_sync(read_and_close, os.dup(reader.descriptor), offset, length)
 
     def order(self, offset: int, length: int) -> Mapping[str, int]:
         """What to ask the librarian for, so that a read of this range succeeds."""
@@ -119,7 +119,7 @@ class Part:
             low, high = max(offset, chunk.start), min(offset + length, chunk.start + chunk.length)
             if number in reader.seen:
                 duplicate = os.dup(reader.descriptor)
-                parts.append(await trio.to_thread.run_sync(_pread, duplicate, low, high - low))
+                parts.append(await trio.to_thread.run_sync(read_and_close, duplicate, low, high - low))
             else:
                 parts.append(self._loose[number][low - chunk.start : high - chunk.start])
         return b"".join(parts)
@@ -197,7 +197,8 @@ def _looked_at(reader: PartialReader, numbers: range) -> tuple[list[int], list[i
         return list(numbers), []
 
 
-def _pread(descriptor: int, offset: int, length: int) -> bytes:
+def read_and_close(descriptor: int, offset: int, length: int) -> bytes:
+    """A range of a file, shorter at its end only; for a thread, which owns the descriptor."""
     try:
         parts = []
         while length > 0:

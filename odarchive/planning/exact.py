@@ -1,13 +1,12 @@
 """The size of the image of each disc to be, to the sector: by laying it out as the build will, one disc at a time."""
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from odarchive.catalogue import plans
 from odarchive.catalogue.unplanned import Unplanned
+from odarchive.collector import uncollected
 from odarchive.imaging import planned_size
 from odarchive.imaging.columns import Names, Pieces
 from odarchive.imaging.selection import Selection, directory_paths
@@ -53,18 +52,5 @@ class Exact:
             directories=directories,
             sources={},
         )
-        with _uncollected():
+        with uncollected():
             return planned_size(selection, self._reserve)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the search for cycles among objects that all stay until the end; it takes a fifth of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-            gc.collect()

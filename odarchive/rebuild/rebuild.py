@@ -6,7 +6,6 @@ and checked against its own catalogue. Names on discs newer than the namespace a
 (``latecomers``). The catalogue appears under its name only when it breaks no rule.
 """
 
-import gc
 import os
 import stat
 import time
@@ -20,6 +19,7 @@ from odarchive.catalogue.archive import Facts
 from odarchive.catalogue.database import Catalogue, Connection
 from odarchive.catalogue.latecomers import ALONE, Late, Latecomers
 from odarchive.catalogue.rebuilding import Piece, SeenDisc
+from odarchive.collector import uncollected
 from odarchive.errors import DamageFound, NotFound, OdarchiveError
 from odarchive.image import ondisc
 from odarchive.model import DiscState
@@ -119,7 +119,7 @@ def rebuild(path: Path, pile: Pile, *, tell: Tell = lambda _: None, clock: Calla
     _remove(draft)
     catalogue = archive.create(draft, Facts(uuid=pile.archive, label_prefix="DISC", created_ns=clock()))
     try:
-        with _without_collector():
+        with uncollected():
             done = _fill(catalogue, pile, tell, clock)
             found = check.check(catalogue, deep=False, index=False)  # the index was made of these very names just now
         if found:
@@ -132,18 +132,6 @@ def rebuild(path: Path, pile: Pile, *, tell: Tell = lambda _: None, clock: Calla
     finally:
         catalogue.close()
         _remove(draft)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Millions of rows pass through, none of them in a cycle: looking for cycles costs a sixth of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _fill(catalogue: Catalogue, pile: Pile, tell: Tell, clock: Callable[[], int]) -> Rebuilt:

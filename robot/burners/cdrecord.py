@@ -7,10 +7,8 @@ Source of the line formats and exit statuses: wodim 1.1.11 on virtual burners be
 import re
 from collections.abc import Sequence
 
-from robot.burners.dialect import Task, Verdict, which
+from robot.burners.dialect import Task, Verdict, told_in_mib, which
 from robot.ports import SECTOR, BurnProgress
-
-MB = 1024 * 1024
 
 _PROGRESS = re.compile(
     r"^Track \d+:\s+(\d+)(?: of\s+(\d+))? MB written(?: \(fifo\s+\d+%\))?(?: \[buf\s+(\d+)%\])?(?:\s+([\d.]+)x)?"
@@ -54,15 +52,7 @@ class Cdrecord:
 
     def progress(self, line: str, total: int) -> BurnProgress | None:
         """See the port."""
-        match = _PROGRESS.match(line)
-        if match is None:
-            return None
-        buffer = match.group(3)
-        return BurnProgress(
-            written=min(int(match.group(1)) * MB, total),
-            total=total,
-            buffer_percent=None if buffer is None else int(buffer),
-        )
+        return told_in_mib(_PROGRESS.match(line), total)
 
     def closing(self, line: str) -> bool:
         """See the port."""

@@ -4,6 +4,7 @@ Not for running anything, nor for believing it: exit status and closing words ar
 the drive.
 """
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Protocol
 
 from robot.errors import BurnerMissing
 from robot.ports import BurnProgress
+
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,18 @@ class Verdict:
     """It began to write: the medium must be taken as touched."""
     reason: str
     """Why not, in one line; empty on success."""
+
+
+def told_in_mib(match: re.Match[str] | None, total: int) -> BurnProgress | None:
+    """The progress in a line of the cdrecord family: group 1 is whole MiB written, group 3 the drive's buffer in %."""
+    if match is None:
+        return None
+    buffer = match.group(3)
+    return BurnProgress(
+        written=min(int(match.group(1)) * MIB, total),
+        total=total,
+        buffer_percent=None if buffer is None else int(buffer),
+    )
 
 
 class Dialect(Protocol):

@@ -7,10 +7,8 @@ its drives the same words by its manual pages.
 import re
 from collections.abc import Sequence
 
-from robot.burners.dialect import Task, Verdict, which
+from robot.burners.dialect import Task, Verdict, told_in_mib, which
 from robot.ports import SECTOR, BurnProgress
-
-MB = 1024 * 1024
 
 _PROGRESS = re.compile(
     r"UPDATE :\s+(\d+)(?: of\s+(\d+))? MB written"
@@ -31,15 +29,7 @@ def parse_progress(line: str, total: int) -> BurnProgress | None:
         line: without its newline.
         total: bytes to burn; the program tells only whole MiB.
     """
-    match = _PROGRESS.search(line)
-    if match is None:
-        return None
-    buffer = match.group(3)
-    return BurnProgress(
-        written=min(int(match.group(1)) * MB, total),
-        total=total,
-        buffer_percent=None if buffer is None else int(buffer),
-    )
+    return told_in_mib(_PROGRESS.search(line), total)
 
 
 def says_closing(line: str) -> bool:

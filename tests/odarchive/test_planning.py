@@ -15,20 +15,6 @@ from odarchive.planning import LATER, make_plan
 MEDIUM = parse_medium("2MB")
 
 
-@pytest.fixture
-def catalogue(tmp_path):
-    made = new_catalogue(tmp_path / "catalogue.db")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def source(tmp_path):
-    folder = tmp_path / "source"
-    folder.mkdir()
-    return folder
-
-
 def fill(source, folders=3, files=4, size=100_000):
     for folder in range(folders):
         (source / f"d{folder}").mkdir()

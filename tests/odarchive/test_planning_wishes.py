@@ -4,7 +4,7 @@ import os
 import random
 
 import pytest
-from planted import new_catalogue, plant, rows
+from planted import plant, rows
 from sqlalchemy import insert, update
 from test_planning import MEDIUM, begin, fill, pieces_cover_everything
 
@@ -19,20 +19,6 @@ from odarchive.planning import Reserve, Wish, make_plan
 from odarchive.planning.exact import Exact
 from odarchive.planning.order import Order
 from tests.odarchive.hostile_trees import hostile
-
-
-@pytest.fixture
-def catalogue(tmp_path):
-    made = new_catalogue(tmp_path / "catalogue.db")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def source(tmp_path):
-    folder = tmp_path / "source"
-    folder.mkdir()
-    return folder
 
 
 def more(catalogue, tmp_path, name, size):

@@ -13,10 +13,3 @@ def catalogue(tmp_path):
     made = new_catalogue(tmp_path / "archive")
     yield made
     made.close()
-
-
-@pytest.fixture
-def source(tmp_path):
-    folder = tmp_path / "source"
-    folder.mkdir()
-    return folder

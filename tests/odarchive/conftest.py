@@ -1,11 +1,7 @@
-import sys
-from pathlib import Path
+"""A catalogue without an archive around it, and a folder to be scanned; packages with other needs make their own."""
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from planted import new_catalogue  # lies beside the packages' tests
+from planted import new_catalogue  # lies beside this file, which pytest puts on the path
 
 
 @pytest.fixture
