@@ -73,20 +73,30 @@ def create_or_resume(path: Path, facts: Facts) -> Facts:
         DamageFound: the file is not a catalogue.
         OdarchiveError: a newer program made it.
     """
-    if path.exists():
-        there = open_catalogue(path)
-        try:
-            with there.read() as connection:
-                tables = (schema.source, schema.segment, schema.disc)
-                used = any(connection.execute(select(table.c.id).limit(1)).first() is not None for table in tables)
-                kept = _facts_of(connection)
-        finally:
-            there.close()
-        if used:
-            return kept
-        _remove(path)
+    kept = left_behind(path)
+    if kept is not None:
+        return kept
+    _remove(path)
     create(path, facts).close()
     return facts
+
+
+def left_behind(path: Path) -> Facts | None:
+    """The facts of a catalogue that knows sources or discs; None: there is none, or it is empty.
+
+    Raises:
+        DamageFound, OdarchiveError: as :func:`create_or_resume`.
+    """
+    if not path.exists():
+        return None
+    there = open_catalogue(path)
+    try:
+        with there.read() as connection:
+            tables = (schema.source, schema.segment, schema.disc)
+            used = any(connection.execute(select(table.c.id).limit(1)).first() is not None for table in tables)
+            return _facts_of(connection) if used else None
+    finally:
+        there.close()
 
 
 def open_catalogue(path: Path) -> Catalogue:

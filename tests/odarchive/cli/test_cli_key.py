@@ -1,5 +1,6 @@
 """Keys by the command line: made once, shown when asked for, never overwritten, and tried against the archive."""
 
+import json
 import stat
 import subprocess
 
@@ -64,3 +65,45 @@ def test_what_is_no_key_makes_no_archive(cli, archive, tmp_path):
     assert not (tmp_path / "new").exists()
     assert archive("key", "check") == OdarchiveError.exit_code
     assert "not encrypted" in archive.err
+
+
+@pytest.fixture
+def orphaned(cli, tmp_path):
+    """Makes an archive with these options; its catalogue is in use, its archive.toml is lost."""
+
+    def made(*words):
+        assert cli("init", *words) == 0, cli.err
+        (tmp_path / "source").mkdir()
+        assert cli("scan", tmp_path / "source") in (0, 1)
+        (cli.root / "archive.toml").unlink()
+        return cli
+
+    return made
+
+
+def test_an_archive_whose_discs_are_plain_is_not_said_to_be_encrypted(orphaned, tmp_path):
+    cli = orphaned()
+    assert cli("key", "new", tmp_path / "one", "--json", archive=False) == 0
+    recipient = json.loads(cli.out)["recipient"]
+    for words in (("--new-key", tmp_path / "key"), ("--encrypt-to", recipient)):
+        assert cli("init", *words) == OdarchiveError.exit_code
+        assert "says that the discs of its archive are not encrypted" in cli.err
+        assert cli.out == ""
+        assert not (cli.root / "archive.toml").exists()
+    assert not (tmp_path / "key").exists()
+    assert cli.json("init")["encrypted_to"] == []
+
+
+def test_an_encrypted_archive_stays_encrypted_to_the_same(orphaned, tmp_path):
+    cli = orphaned("--new-key", tmp_path / "key", "--label", "KEPT", "--udf-symlinks")
+    assert cli("key", "new", tmp_path / "one", "--json", archive=False) == 0
+    recipient = json.loads(cli.out)["recipient"]
+    assert cli("init", "--encrypt-to", recipient) == OdarchiveError.exit_code
+    assert "are encrypted to age1" in cli.err
+    assert recipient not in cli.err
+    assert cli("init", "--new-key", tmp_path / "key") == OdarchiveError.exit_code
+    assert cli("init", "--label", "NEW") == 0
+    assert "its discs are encrypted to age1" in cli.out
+    assert "labels begin with KEPT" in cli.err
+    assert "discs show symlinks in UDF" in cli.err
+    assert "name the file with its key in archive.toml" in cli.err
