@@ -152,6 +152,13 @@ SOAK ?= 3600
 soak: install
 	$(BIN)/python -m tests.simulation --seconds $(SOAK)
 
+# The fuzzer is no part of the lock: it is for this target alone, which brings it. A find is kept here as crash-...
+FUZZ ?= 600
+
+fuzz: install
+	if ! $(BIN)/python -c 'import atheris' 2>/dev/null; then $(PIP) install -q --no-deps 'atheris>=2.3,<4'; fi
+	$(BIN)/python -m tests.fuzz -max_total_time=$(FUZZ)
+
 # Fetches the package of Debian's own kernel, installs it nowhere. Whatever is skipped there counts as failed, and the
 # whole ends within RIG_SECONDS: interrupted, pytest still says what it has seen, and ends its emulators.
 RIG_SECONDS ?= 1800

@@ -93,3 +93,34 @@ def test_readme_speaks_only_of_commands_that_exist():
     words = re.findall(r"^\s*(?:odarchive)((?: -a \S+)?) ([a-z_-]+)", "\n".join(blocks), re.MULTILINE)
     assert words
     assert {command.replace("_", "-") for _, command in words} <= set(_PLACES)
+
+
+def test_every_target_that_the_makefile_names_has_a_rule():
+    text = (ROOT / "Makefile").read_text()
+    head = text[: text.index("\nSHELL")]
+    named = set(re.findall(r"^#.*?\bmake (\w+)", head, re.MULTILINE)) | set(re.findall(r"  make (\w+)  ", head))
+    phony = set(re.search(r"^\.PHONY: (.*)", text, re.MULTILINE)[1].split())
+    assert {"fuzz", "bench", "lock"} <= named <= phony
+    for target in phony:
+        rule = re.search(rf"^{target}:(?! export).*\n(\t.+\n)?", text, re.MULTILINE)
+        assert rule is not None, f"make {target} has no rule"
+        assert rule[1] or target == "install", f"make {target} does nothing"
+
+
+def test_the_rig_reads_absent_package_lists_anew(tmp_path):
+    said = tmp_path / "said"
+    for name, code in (("apt-cache", 100), ("apt-get", 1), ("sudo", 1)):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >>{said}\nexit {code}\n')
+        program.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "tests" / "rig" / "kernel_build.sh", tmp_path / "out"],
+        env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "even after apt-get update" in done.stderr
+    assert "update -q=2" in said.read_text()

@@ -10,7 +10,7 @@ mkdir -p "$1"
 cd "$1"
 fresh() { [ -f "$1" ] && [ "$1" -nt "$here/$2" ] && [ "$1" -nt "$here/kernel_build.sh" ]; }
 fresh initrd.gz kernel_init && fresh juke.gz juke_init && exit 0
-newest() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[^ ]*\)$/\1/p' | head -1; }
+newest() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[^ ]*\)$/\1/p' | head -1 || true; }
 have() { ls "${package}"_*.deb >/dev/null 2>&1; }
 bring() { apt-get download -q "$package" 2>&1 | grep -v unsandboxed >&2 || true; }
 # Lists of packages may be absent, or name a kernel that the mirror has replaced since: read anew, once.
