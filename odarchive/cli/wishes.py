@@ -117,16 +117,21 @@ def made(
     if not dry_run and not yes:
         with archive.catalogue.read() as connection:
             new_bytes = lookup.info(connection).unplanned_bytes
-        if new_bytes > MANY * wish.usable(medium) * 0.9:
+        copies = wish.copies or archive.config.copies
+        data, parity = wish.parity or (1, 0)
+        if new_bytes * copies * (data + parity) / data > MANY * wish.usable(medium) * 0.9:
             before = make_plan(archive.catalogue, medium, wish, dry_run=True)
-            if len(before.segments) > MANY:
-                _ask(before, medium, asking=asking)
+            if (len(before.segments) + before.parity) * copies > MANY:
+                _ask(before, medium, copies, asking=asking)
     return make_plan(archive.catalogue, medium, wish, dry_run=dry_run)
 
 
-def _ask(result: "PlanResult", medium: "Medium", *, asking: bool) -> None:
-    text = f"{output.size(result.new_bytes)} take {len(result.segments)} discs ({medium.name}, of which each holds "
-    text += f"{output.size(medium.usable)})"
+def _ask(result: "PlanResult", medium: "Medium", copies: int, *, asking: bool) -> None:
+    count = len(result.segments) + result.parity
+    parity = f"{result.parity} of them for parity; " if result.parity else ""
+    each = f"{copies} copies of {count}; " if copies > 1 else ""
+    text = f"{output.size(result.new_bytes)} take {count * copies} discs ({each}{parity}{medium.name}, of which each "
+    text += f"holds {output.size(medium.usable)})"
     if not (asking and sys.stdin.isatty()):
         raise click.UsageError(f"{text}; say --yes if that is meant, or name a larger medium")
     output.note(f"{text}.")

@@ -72,6 +72,20 @@ def test_three_terabytes_on_compact_discs_are_asked_about(scanned):
     assert scanned("archive", scanned.root, "--media", "bogus", "--pretend") == 3
 
 
+def test_copies_and_parity_discs_are_discs_too(scanned):
+    grown(scanned, 27 * 737_000_000)
+    assert scanned("plan", "--media", "cd", "-n") == 0
+    count = len(scanned.json("plan", "--media", "cd", "-n")["segments"])
+    assert 50 < count <= 100
+    assert scanned("plan", "--media", "cd", "--copies", "2") == 2
+    assert f"take {2 * count} discs (2 copies of {count}; cd, " in scanned.err
+    shape = ("--media", "cd", "--parity", "2+2")
+    told = scanned.json("plan", *shape, "-n")
+    assert scanned("plan", *shape) == 2
+    assert f"discs ({told['parity_discs']} of them for parity; cd, " in scanned.err
+    assert scanned.json("info")["segments"] == []
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
