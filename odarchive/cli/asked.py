@@ -63,6 +63,7 @@ def _show(settings: Settings, found: Sequence["Question"]) -> None:
     for one in found:
         waited = max(0, round(time.time() - one.since))
         path = output.visible(one.path.encode("utf-8", "surrogateescape"))
-        output.line(f"{one.content:>8}  {path}  {output.size(one.size)}, waits for {waited} s")
+        who = output.visible(one.who.encode("utf-8", "surrogateescape"))
+        output.line(f"{one.content:>8}  {path}  {output.size(one.size)}, {who} waits for {waited} s")
     if not found:
         output.line("nobody waits for leave")

@@ -4,14 +4,14 @@ import click
 
 from odarchive.cli import output
 from odarchive.cli.settings import Settings, common_options
-from odarchive.errors import ConfigError
+from odarchive.errors import ConfigError, ExitCode
 
 
 @click.command()
 @click.option("--test", is_flag=True, help="Send a message in each of these ways now.")
 @common_options()
 @click.pass_obj
-def notify(settings: Settings, test: bool) -> None:
+def notify(settings: Settings, test: bool) -> int:
     """List the ways in which `odarchive serve` tells what needs a person: [notify] in archive.toml.
 
     With --test it ends with an error when a way fails; no librarian is needed.
@@ -34,13 +34,17 @@ def notify(settings: Settings, test: bool) -> None:
             if test:
                 hook(sample)
             said[name] = "told" if test else "configured"
-        except NotTold as error:
-            said[name] = f"failed: {error}"
+        except NotTold as untold:
+            said[name] = f"failed: {untold}"
     failed = [name for name, words in said.items() if words.startswith("failed")]
-    if not settings.json:
-        for name, words in said.items():
-            output.line(f"{name:<8}  {words}")
-    if failed:
-        raise NotTold(f"no message by {', '.join(failed)}: {'; '.join(said[name] for name in failed)}")
     if settings.json:
         output.document({"ways": said})
+    for name, words in () if settings.json else said.items():
+        output.line(f"{name:<8}  {words}")
+    if failed:
+        error = NotTold(f"no message by {', '.join(failed)}: {'; '.join(said[name] for name in failed)}")
+        if not settings.json:
+            raise error
+        output.note(f"odarchive: {error}")  # stdout has its document
+        return error.exit_code
+    return ExitCode.OK

@@ -116,12 +116,19 @@ class SlotOrNext(click.ParamType[int]):
 
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """See click."""
+        if isinstance(value, int):  # converted before
+            return value
         text = str(value)
-        if text == "next" or value == 0:
+        if text == "next":
             return 0
-        if not (text.isascii() and text.isdigit() and len(text) < 8):
+        if not _is_number(text) or int(text) == 0:
             self.fail(f"{text!r}: write a slot's number, or next", param, ctx)
         return int(text)
+
+
+def _is_number(text: str) -> bool:
+    """No machine has ten million places."""
+    return text.isascii() and text.isdigit() and len(text) < 8
 
 
 class Place(click.ParamType[str]):
@@ -132,11 +139,11 @@ class Place(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The place as the librarian calls it."""
         kind, _, number = value.partition(":")
-        if value.isascii() and value.isdigit():
+        if _is_number(value):
             return f"slot {int(value)}"
         known = {"slot": "slot", "drive": "drive", "input": "input-bin", "output": "output-bin", "reject": "reject-bin"}
         number = number or ("" if kind in ("slot", "drive") else "1")
-        if kind not in known or not (number.isascii() and number.isdigit()):
+        if kind not in known or not _is_number(number):
             self.fail(f"{value!r}: write a slot's number, drive:0, input, output or reject", param, ctx)
         return f"{known[kind]} {int(number)}"
 

@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import click
 import pytest
 
+from odarchive.asked import Box, Question
 from odarchive.cli import exits, main
-from odarchive.errors import NotFound, OperatorNeeded
+from odarchive.errors import NotFound, OdarchiveError, OperatorNeeded
 
 
 def _fails(cli, code, *words, says):
@@ -131,3 +133,30 @@ def test_main_never_raises(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("odarchive")
     assert os.getpid()
+
+
+@pytest.mark.parametrize("words", [("load", "0"), ("load", "12345678"), ("move", "1", "9" * 5000), ("load", "-1")])
+def test_a_place_that_no_machine_has_is_wrong_usage(archive, words):
+    assert archive("robot", *words) == 2
+    assert "Invalid value for" in archive.err or "No such option" in archive.err
+
+
+def test_a_way_that_fails_does_not_hide_that_another_told(archive, tmp_path):
+    told = tmp_path / "told"
+    toml = archive.root / "archive.toml"
+    program = f'command = ["cp", "/dev/stdin", "{told}"]'
+    toml.write_text(toml.read_text().replace("[notify]", f'[notify]\nwebhook = "http://127.0.0.1:9/"\n{program}'))
+    code = archive("notify", "--test", "--json")
+    assert code == OdarchiveError.exit_code
+    ways = json.loads(archive.out)["ways"]
+    assert (ways["command"], ways["webhook"][:7]) == ("told", "failed:")
+    assert archive.err.startswith("odarchive: no message by webhook: ")
+    assert told.exists()
+    assert archive("notify", "--test") == code
+    assert "command   told" in archive.out
+
+
+def test_who_asks_is_told_and_cannot_move_the_terminal(archive):
+    Box(archive.root).ask(Question(7, "a/b", 5, "evil\x1b[2J (uid 1000)", time.time()))
+    assert archive("asked") == 0
+    assert "evil\\x1b[2J (uid 1000) waits for" in archive.out
