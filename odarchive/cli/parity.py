@@ -125,11 +125,13 @@ def _copies(archive: "Archive", names: tuple[str, ...], paths: list[Path], out: 
     from odarchive.parity.mended import Mended  # noqa: PLC0415
     from odarchive.repair.copies import from_copy  # noqa: PLC0415
 
+    if not names:
+        return []
     found = []
     with archive.catalogue.read() as connection:
         uuid = facts.facts(connection).uuid
         wanted = [(one, discs.segment(connection, one.segment).label) for one in fixity.health(connection, names=names)]
-    for one, label in wanted if names else ():
+    for one, label in wanted:
         path = from_copy(paths, one.segment, uuid, out / f"{label}.iso")
         if path is not None:
             found.append(Mended(one.label, path, right=True, lost=()))
@@ -144,11 +146,13 @@ def _corrected(
     from odarchive.parity.mended import Mended  # noqa: PLC0415
     from odarchive.repair.own import Wanted, from_itself  # noqa: PLC0415
 
+    if not names:
+        return []
     found = []
     with archive.catalogue.read() as connection:
         known = [(one, discs.get(connection, one.id)) for one in fixity.health(connection, names=names)]
         segments = {one.label: discs.segment(connection, one.segment) for one, _ in known}
-    for one, disc in known if names else ():
+    for one, disc in known:
         segment = segments[one.label]
         if one.label in done or segment.ecc_size is None:
             continue

@@ -109,17 +109,7 @@ class ProgramBurner:
             argv = await self._command(target, self._task(target, image, size, medium), medium)
             hearing = _Hearing(self._dialect, size, trio.current_time(), self._patience, progress)
             with trio.CancelScope(shield=True):
-                try:
-                    ending = await run_to_end(
-                        argv,
-                        lock=lock,
-                        log=orphans.log_path(self._directory, target.number),
-                        listener=Listener(hearing.line, hearing.advance.deadline),
-                        poll=self._poll,
-                        feed=feed,
-                    )
-                except OSError as error:
-                    raise BurnerMissing(f"cannot start {argv[0]}: {error.strerror}") from error
+                ending = await self._run(target, argv, lock, hearing, feed)
                 if feed is not None and feed.failure is not None:
                     what = f"drive {target.number}: the image could not be made to its end: {feed.failure}"
                     raise BurnError(what, medium_touched=True) from feed.failure
@@ -162,14 +152,22 @@ class ProgramBurner:
             task = replace(self._task(target, image, size, medium), rehearsal=True)
             argv = await self._command(target, task, medium)
             hearing = _Hearing(self._dialect, size, trio.current_time(), self._patience, None)
-            listener = Listener(hearing.line, hearing.advance.deadline)
-            log = orphans.log_path(self._directory, target.number)
             with trio.CancelScope(shield=True):
-                ending = await _run(argv, lock, log, listener, self._poll)
+                ending = await self._run(target, argv, lock, hearing)
         if not ending.stalled and ending.returncode == 0:
             return ending.lines
         verdict = self._dialect.judge(ending.returncode or 0, ending.lines, size)
         raise _failed(target, verdict, "in the rehearsal", touched=False)
+
+    async def _run(
+        self, target: Drive, argv: list[str], lock: int, hearing: "_Hearing", feed: Feed | None = None
+    ) -> Ending:
+        listener = Listener(hearing.line, hearing.advance.deadline)
+        log = orphans.log_path(self._directory, target.number)
+        try:
+            return await run_to_end(argv, lock=lock, log=log, listener=listener, poll=self._poll, feed=feed)
+        except OSError as error:
+            raise BurnerMissing(f"cannot start {argv[0]}: {error.strerror}") from error
 
     def _task(self, target: Drive, image: Path | ImageSource, size: int, medium: Medium) -> Task:
         source = os.path.abspath(image) if isinstance(image, Path) else None
@@ -188,13 +186,6 @@ class ProgramBurner:
         if limit >= medium.capacity:  # the filling of the last block is no data
             limit = -(-medium.capacity // STDIO_BLOCK) * STDIO_BLOCK
         return [which("prlimit"), f"--fsize={limit}", "--", *argv]
-
-
-async def _run(argv: list[str], lock: int, log: Path, listener: Listener, poll: float) -> Ending:
-    try:
-        return await run_to_end(argv, lock=lock, log=log, listener=listener, poll=poll)
-    except OSError as error:
-        raise BurnerMissing(f"cannot start {argv[0]}: {error.strerror}") from error
 
 
 class _Hearing:
