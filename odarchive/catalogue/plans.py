@@ -172,6 +172,12 @@ def pieces(connection: Connection, number: SegmentId) -> Iterator[Piece]:
     return (Piece(ContentId(r.content), r.start, r.length, r.digest, r.size) for r in connection.execute(rows))
 
 
+def extents(connection: Connection, number: SegmentId) -> Iterator[tuple[ContentId, int, int]]:
+    """Content, start and length of the pieces of a segment, by content and start."""
+    rows = select(_p.content, _p.start, _p.length).where(_p.segment == number).order_by(_p.content, _p.start)
+    return ((ContentId(row.content), row.start, row.length) for row in connection.execute(rows))
+
+
 def names_on(connection: Connection, number: SegmentId) -> Iterator[Name]:
     """Current names of the contents that have a piece on the segment, mostly by content.
 

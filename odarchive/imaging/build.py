@@ -48,7 +48,7 @@ def build_image(
 
     Raises:
         NotFound: there is no such segment.
-        TryLater: a burn of it is not settled.
+        TryLater: a burn of it is not settled, or it was planned anew meanwhile.
         SourceMissing: a source is not there (a drive that is not connected), or nothing of the segment can be read.
         NoSpace: the disk of ``out_dir`` is full; the temporary file is gone.
         Locked: another process builds the same image.

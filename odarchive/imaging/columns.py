@@ -127,6 +127,10 @@ class Pieces(Sequence[Piece]):
     def __len__(self) -> int:
         return len(self.content)
 
+    def extents(self) -> Iterator[tuple[ContentId, int, int]]:
+        """Content, start and length of each."""
+        return zip(map(ContentId, self.content), map(self.start, range(len(self))), self.length, strict=True)
+
     @overload
     def __getitem__(self, number: int) -> Piece: ...
     @overload

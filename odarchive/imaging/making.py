@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import starmap, zip_longest
+from operator import eq
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -185,9 +187,10 @@ def record(connection: Connection, found: Made, *, copy: bool = False) -> None:
 
     Raises:
         OdarchiveError: a disc carries the segment, and this image has its files elsewhere.
+        TryLater: the segment is not what it was when the image was begun.
     """
     number = found.selection.segment.id
-    _buildable(connection, number, copy=copy)
+    _require_plan_of(found.selection, _buildable(connection, number, copy=copy), connection)
     size = found.tree.prepared.size
     grids.put(connection, found.chunks)
     if not _is_on_disc(connection, number):
@@ -199,6 +202,16 @@ def record(connection: Connection, found: Made, *, copy: bool = False) -> None:
             f"the sources of segment {number} are no longer what its disc holds, so they give no copy of it; "
             'set [burn] staging to "file" and read the disc instead'
         )
+
+
+def _require_plan_of(selection: Selection, segment: plans.Planned, connection: Connection) -> None:
+    """See that the segment still is what was selected: while its image is built by command, it may be planned anew.
+
+    By its time and also piece by piece, since a clock may have been set back.
+    """
+    pieces = zip_longest(selection.pieces.extents(), plans.extents(connection, segment.id))
+    if segment.created_ns != selection.segment.created_ns or not all(starmap(eq, pieces)):
+        raise TryLater(f"segment {segment.id} was planned anew while its image was built; build it again")
 
 
 def _by_piece(tree: DiscTree) -> dict[tuple[ContentId, int], int]:

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 from blake3 import blake3
@@ -87,6 +88,32 @@ def test_a_hostile_tree_comes_back_from_its_discs_alone(catalogue, source, tmp_p
     subprocess.run(command, check=True, capture_output=True)
     want, have = snapshot(source), snapshot(tmp_path / "back" / "src")
     assert have == want
+
+
+@pytest.mark.parametrize("later", [0, 1], ids=["the same clock", "a later clock"])
+def test_a_segment_planned_anew_meanwhile_is_not_recorded_as_imaged(catalogue, source, tmp_path, later):
+    (source / "one").write_bytes(b"1" * 300_000)
+    plant(catalogue, source)
+    now_ns = time.time_ns()
+    make_plan(catalogue, MEDIUM, now_ns=now_ns)
+    came = []
+
+    def progress(done, size):
+        if not came:
+            folder = tmp_path / "more"
+            folder.mkdir()
+            (folder / "two").write_bytes(b"2" * 200_000)
+            plant(catalogue, folder, name=b"more")
+            came.append(make_plan(catalogue, MEDIUM, now_ns=now_ns + later).topped_up)
+
+    with pytest.raises(TryLater, match="segment 1 was planned anew while its image was built; build it again"):
+        build_image(catalogue, 1, tmp_path / "out", progress)
+    assert came == [(1,)]
+    assert list((tmp_path / "out").iterdir()) == []
+    assert [row.state for row in rows(catalogue, schema.segment)] == ["planned"]
+    built = build_image(catalogue, 1, tmp_path / "out")
+    check_extents(catalogue, [built])
+    assert all(row.sector for row in rows(catalogue, schema.piece))
 
 
 def test_files_lie_under_their_own_names_and_links_share_an_extent(catalogue, source, tmp_path):
