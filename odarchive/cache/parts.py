@@ -181,12 +181,16 @@ class PartialReader:
             os.close(descriptor)
             return None
         reader = cls(descriptor, have, grid)
-        if os.pread(have, HEAD, 0) == header(grid) and os.fstat(descriptor).st_size == grid.size:
-            with suppress(OSError):
-                os.utime(descriptor)  # last use, for eviction
-            return reader
-        reader.close()
-        return None
+        try:
+            usable = os.pread(have, HEAD, 0) == header(grid) and os.fstat(descriptor).st_size == grid.size
+        except OSError:  # the disk cannot read it
+            usable = False
+        if not usable:
+            reader.close()
+            return None
+        with suppress(OSError):
+            os.utime(descriptor)  # last use, for eviction
+        return reader
 
     def covers(self, numbers: range) -> bool:
         """Whether all these chunks were seen and right, so that they can be read without a look at anything else."""
