@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from odarchive.catalogue import schema
 from odarchive.catalogue.database import driver
+from odarchive.catalogue.paritysets import DATA
 from odarchive.catalogue.plans import Planned, planned
 from odarchive.model import SegmentId, SegmentState
 
-_e, _p, _s = schema.entry.c, schema.piece.c, schema.segment.c
+_e, _p, _s, _m = schema.entry.c, schema.piece.c, schema.segment.c, schema.parity_member.c
 
 
 def stamp(connection: Connection) -> tuple[int, ...]:
@@ -33,8 +35,14 @@ def payload(connection: Connection, numbers: Sequence[SegmentId]) -> int:
     return int(connection.execute(total).scalar_one())
 
 
-def reopenable(connection: Connection, *, copies: int | None, places: int | None) -> list[Planned]:
-    """Segments that are nothing but plans, without image, disc or job, and with these wishes; by number."""
+def reopenable(
+    connection: Connection, *, copies: int | None, places: int | None, parity: tuple[int, int] | None
+) -> list[Planned]:
+    """Segments that are nothing but plans, without image, disc or job, and with these wishes; by number.
+
+    ``parity``: data and parity discs of a set. A plan without leaves alone what is in a set, and one with it takes from
+    sets of this shape which nobody closed: the parity discs planned for a set are for the data discs it has.
+    """
     rows = connection.execute(
         select(_s.id, _s.label, _s.state, _s.media, _s.capacity, _s.planned_bytes, _s.created_ns, _s.ecc_size)
         .where(
@@ -42,13 +50,22 @@ def reopenable(connection: Connection, *, copies: int | None, places: int | None
             _s.copies.is_not_distinct_from(copies),
             _s.places.is_not_distinct_from(places),
             _s.image_size.is_(None),
-            _s.id.not_in(select(schema.parity_member.c.segment).where(schema.parity_member.c.kind == "parity")),
+            _in_sets(parity),
             _s.id.not_in(select(schema.disc.c.segment)),
             _s.id.not_in(select(schema.job.c.segment).where(schema.job.c.segment.is_not(None))),
         )
         .order_by(_s.id)
     )
     return [planned(row) for row in rows]
+
+
+def _in_sets(parity: tuple[int, int] | None) -> ColumnElement[bool]:
+    if parity is None:
+        return _s.id.not_in(select(_m.segment))
+    sets = schema.parity_set.c
+    shape = (sets.data == parity[0], sets.parity == parity[1], sets.closed_ns.is_(None))
+    joined = schema.parity_member.join(schema.parity_set, _m.parity_set == sets.id)
+    return _s.id.in_(select(_m.segment).select_from(joined).where(_m.kind == DATA, *shape))
 
 
 def reopen(connection: Connection, numbers: Sequence[SegmentId]) -> None:

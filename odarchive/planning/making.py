@@ -100,7 +100,7 @@ def _made(connection: Connection, medium: Medium, wish: Wish, created_ns: int, *
     with unplanned(connection) as todo:
         if not todo.contents and plans.any_segment(connection):
             return _Nothing([(entry.parent, entry.name, entry.since) for entry in todo.bare()])
-    plain = replans.reopenable(connection, copies=wish.copies, places=wish.places)
+    plain = replans.reopenable(connection, copies=wish.copies, places=wish.places, parity=wish.parity)
     open_ = [one for one in plain if _has_room(one, medium, wish)]
     with unplanned(connection, [one.id for one in open_]) as todo:
         return _Making(connection, todo, medium, wish, created_ns).made(open_, dry_run=dry_run)

@@ -20,6 +20,8 @@ from odarchive.planning.exact import Exact
 from odarchive.planning.order import Order
 from tests.odarchive.hostile_trees import hostile
 
+WITH_PARITY = parse_medium("8MB")
+
 
 def more(catalogue, tmp_path, name, size):
     folder = tmp_path / name
@@ -62,6 +64,27 @@ def test_what_is_built_or_queued_or_asked_for_otherwise_is_not_planned_anew(cata
     begin(catalogue)
     more(catalogue, tmp_path, "f", 50_000)
     assert [one.id for one in make_plan(catalogue, MEDIUM).segments] == [6]
+    assert pieces_cover_everything(catalogue)
+
+
+def test_a_plan_without_parity_leaves_the_sets_with_parity_alone(catalogue, source, tmp_path):
+    fill(source, folders=1)
+    plant(catalogue, source)
+    make_plan(catalogue, WITH_PARITY, Wish(parity=(3, 1)))
+    members = rows(catalogue, schema.parity_member)
+    assert {(row.segment, row.kind) for row in members} == {(1, "data"), (2, "parity")}
+    for name, wish in (("a", Wish()), ("b", Wish(parity=(4, 1)))):
+        more(catalogue, tmp_path, name, 50_000)
+        assert 1 not in make_plan(catalogue, WITH_PARITY, wish).topped_up
+        assert set(members) <= set(rows(catalogue, schema.parity_member))
+    more(catalogue, tmp_path, "c", 50_000)
+    assert make_plan(catalogue, WITH_PARITY, Wish(parity=(3, 1))).topped_up == (1,)
+    assert set(members) <= set(rows(catalogue, schema.parity_member))
+    with catalogue.write() as connection:
+        connection.execute(update(schema.parity_set).values(closed_ns=1))
+    more(catalogue, tmp_path, "d", 50_000)
+    assert make_plan(catalogue, WITH_PARITY, Wish(parity=(3, 1))).topped_up == ()
+    assert set(members) <= set(rows(catalogue, schema.parity_member))
     assert pieces_cover_everything(catalogue)
 
 
