@@ -8,7 +8,7 @@ from planted import plant, rows
 from sqlalchemy import insert, update
 from test_planning import MEDIUM, begin, fill, pieces_cover_everything
 
-from odarchive.catalogue import schema
+from odarchive.catalogue import discs, paritysets, schema
 from odarchive.image import ondisc
 from odarchive.image.bridge_writer import BridgeWriter
 from odarchive.imaging import build_image
@@ -86,6 +86,23 @@ def test_a_plan_without_parity_leaves_the_sets_with_parity_alone(catalogue, sour
     assert make_plan(catalogue, WITH_PARITY, Wish(parity=(3, 1))).topped_up == ()
     assert set(members) <= set(rows(catalogue, schema.parity_member))
     assert pieces_cover_everything(catalogue)
+
+
+def test_a_set_is_looked_up_without_reading_the_others(catalogue, tmp_path, monkeypatch):
+    for number in range(3):
+        more(catalogue, tmp_path, str(number), 4_000_000)
+    make_plan(catalogue, WITH_PARITY, Wish(parity=(1, 1)))
+    read = []
+    real = discs.segment
+    monkeypatch.setattr(discs, "segment", lambda connection, number: read.append(number) or real(connection, number))
+    with catalogue.read() as connection:
+        found = paritysets.of(connection, 1, "data")
+        assert [one.id for one in found.data] == [1]
+        assert len(read) == 2
+        assert len(paritysets.every(connection)) > 2
+        read.clear()
+        assert paritysets.of(connection, 1, "parity") is None
+    assert read == []
 
 
 def test_a_last_disc_that_is_not_full_enough_waits_until_more_comes(catalogue, source, tmp_path):
