@@ -33,11 +33,12 @@ class Order:
 
     def of(self, path: bytes, above: int) -> int:
         """The class of a path whose directory is of class ``above``."""
-        for number, test in enumerate(self._tests[:above]):
+        lowest = above
+        for number, test in enumerate(self._tests):
             if test.fullmatch(path):
                 self.met.add(number)
-                return number
-        return above
+                lowest = min(lowest, number)
+        return lowest
 
 
 def _test(pattern: bytes) -> "re.Pattern[bytes]":

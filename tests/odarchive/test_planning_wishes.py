@@ -157,6 +157,15 @@ def test_patterns(pattern, path, matches):
     assert (Order([pattern]).of(path, 1) == 0) is matches
 
 
+def test_a_pattern_behind_one_that_matches_too_is_met():
+    order = Order(["photos", "*.raw", "nothing"])
+    folder = order.of(b"photos", order.last)
+    assert order.of(b"photos/x.raw", folder) == 0
+    assert order.unmet == ("nothing",)
+    assert order.of(b"other/x.raw", order.last) == 1
+    assert order.of(b"other/x.jpg", order.last) == 3
+
+
 def test_what_is_left_over_goes_onto_smaller_discs(catalogue, source):
     chance = random.Random(3)
     for number in range(38):
