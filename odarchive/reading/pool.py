@@ -177,6 +177,7 @@ class Pool:
                     self._ask(
                         _Request(0, request.tag, request.path, request.asked_ns, ((), part) if place else (part, ()))
                     )
+            request.names = ((), ())  # its names are owed by the parts; should it die now, nothing is read twice
         elif kind == ROWS:
             request.heard.append(payload)
             self._ready.append(_answer(request, payload))

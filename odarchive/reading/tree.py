@@ -8,6 +8,7 @@ Not for deciding what anything means (``scanner``, ``compare``).
 
 import os
 from collections.abc import Callable
+from operator import itemgetter
 from stat import S_ISREG
 from typing import NamedTuple, Self
 
@@ -89,22 +90,25 @@ class Tree:
 
 
 def names(folder: int) -> list[bytes]:
-    """The names in an open directory, in bytes order."""
-    return sorted(map(os.fsencode, os.listdir(folder)))
+    """The names in an open directory, in bytes order; each once, also where a file system lists one twice."""
+    return sorted(set(map(os.fsencode, os.listdir(folder))))
 
 
 def told_apart(folder: int) -> tuple[list[bytes], list[bytes]]:
-    """The names in an open directory that are files by its own word, in the order of their inodes; and the others."""
-    files: list[tuple[int, bytes]] = []
-    others: list[bytes] = []
+    """The names in an open directory that are files by its own word, in the order of their inodes; and the others.
+
+    Each once: a damaged or networked file system may list a name twice.
+    """
+    files: dict[bytes, int] = {}
+    others: dict[bytes, None] = {}
     with os.scandir(b"/proc/self/fd/%d" % folder) as entries:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
-                files.append((entry.inode(), entry.name))
+                files[entry.name] = entry.inode()
             else:
-                others.append(entry.name)
-    files.sort()
-    return [name for _, name in files], others
+                others[entry.name] = None
+    by_inode = sorted(files.items(), key=itemgetter(1, 0))
+    return [name for name, _ in by_inode], [name for name in others if name not in files]
 
 
 def look(folder: int, name: bytes) -> os.stat_result:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import closing
 
 import pytest
 from blake3 import blake3
@@ -12,6 +13,7 @@ from odarchive.catalogue.wanted import Item
 from odarchive.digest import BLOCK
 from odarchive.errors import ConfigError, OdarchiveError
 from odarchive.reading import mounts, plain, pool, worker
+from odarchive.reading import tree as tree_module
 from odarchive.reading.rules import CACHE_SIGNATURE, Rules, compiled
 
 
@@ -117,6 +119,57 @@ def test_a_process_that_dies_costs_nothing(catalogue, tree, monkeypatch):
     assert result.problem_count == 0
     assert recorded(catalogue, b"source") == observed(tree)
     sound(catalogue)
+
+
+@pytest.mark.parametrize("batch", [500, 10_000])
+def test_a_process_that_dies_after_dividing_a_folder_costs_nothing(catalogue, source, monkeypatch, batch):
+    """Its parts are asked for already; were the whole folder read as well, every name would be there twice."""
+    (source / "folder").mkdir()
+    for number in range(worker.MANY + 50):
+        write(source / "folder" / f"{number}", b"x%d" % number)
+    real = pool.Pool._hear
+    died = []
+
+    def hear(self, process):
+        before = len(self._backlog)
+        real(self, process)
+        if len(self._backlog) > before and not died:
+            died.append(process)
+            os.kill(process.child.pid, signal.SIGKILL)
+            process.child.wait()
+            self._bury(process)
+
+    monkeypatch.setattr(pool.Pool, "_hear", hear)
+    result = scanned(catalogue, source, workers=2, batch=batch)
+    assert died
+    assert (result.files, result.new_files, result.problem_count) == (worker.MANY + 50, worker.MANY + 50, 0)
+    assert recorded(catalogue, b"source") == observed(source)
+    sound(catalogue)
+
+
+def test_a_name_that_a_file_system_lists_twice_is_one_name(tmp_path, monkeypatch):
+    write(tmp_path / "file", b"")
+    (tmp_path / "folder").mkdir()
+    listed, scandir = os.listdir, os.scandir
+    monkeypatch.setattr(os, "listdir", lambda folder: listed(folder) * 2)
+    monkeypatch.setattr(os, "scandir", lambda path: closing(Twice(scandir(path))))
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert tree_module.told_apart(folder) == ([b"file"], [b"folder"])
+        assert tree_module.names(folder) == [b"file", b"folder"]
+    finally:
+        os.close(folder)
+
+
+class Twice(list):
+    """What a damaged file system lists: all of it again."""
+
+    def __init__(self, entries):
+        with entries:
+            super().__init__([*entries] * 2)
+
+    def close(self):
+        """As the iterator has it."""
 
 
 def test_no_process_can_be_had(catalogue, tree, monkeypatch):
