@@ -386,7 +386,7 @@ class Restore:
                 raise BadDisc(f"bad sizes of {digest}")
             try:
                 self.copy(self.blocks(disc, part, length), os.path.join(self.store, digest.encode()), part)
-            except (BadDisc, OSError) as error:
+            except FAILURES as error:
                 self.problems.append(f"disc {label}: {min(part['filenames'])}: {error}")
             else:
                 have.append([start, length])

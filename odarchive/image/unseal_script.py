@@ -156,7 +156,10 @@ def poly1305(key: bytes, data: bytes) -> bytes:
 
 def unbase64(text: bytes) -> bytes:
     """Base64 without padding, and in no other spelling than the one (RFC 4648, 3.5)."""
-    found = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    try:
+        found = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        raise Unopened("its header is damaged") from None
     if base64.b64encode(found).rstrip(b"=") != text:
         raise Unopened("its header is damaged")
     return found

@@ -262,6 +262,20 @@ def test_lies_about_contents_are_refused(tmp_path, files):
     assert sum(path.stat().st_blocks for path in (tmp_path / "back").rglob("*")) < 1000
 
 
+def test_a_lie_about_one_content_fails_that_one(tmp_path):
+    lie = content(parts=[content() | {"start": 0.0, "length": 4}])
+    disc = lying(
+        tmp_path / "disc",
+        [entry("file"), entry("other", ino=6, blake3="cd" * 32)],
+        {"cd" * 32: lie, DIGEST: content(sector=1)},
+    )
+    done = restore(tmp_path / "back", disc)
+    assert done.returncode == 1
+    assert "disc A: /DATA/f: 'float' object" in done.stderr
+    assert (tmp_path / "back" / "file").read_bytes() == b"evil"
+    assert not (tmp_path / "back" / "other").exists()
+
+
 def test_a_catalogue_of_directories_in_a_ring_ends(tmp_path):
     base = {"table": "entry", "since": 0, "mode": 0o40755, "uid": 0, "gid": 0, "size": 0, "mtime_ns": 0}
     rows = [

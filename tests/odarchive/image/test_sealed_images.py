@@ -1,5 +1,6 @@
 """Encrypted discs: deterministic, as large as planned, checked without the key, opened with it and by plain tools."""
 
+import contextlib
 import json
 import os
 import random
@@ -121,6 +122,24 @@ def test_restore_py_without_or_with_a_wrong_key_says_what_to_do(built, tmp_path,
     (scripts / "unseal.py").unlink()
     done = restore(scripts, "--to", tmp_path / "back", "--key", tmp_path / "wrong", built[0].path)
     assert (done.returncode, "unseal.py must lie beside" in done.stderr) == (1, True)
+
+
+def test_one_damaged_header_fails_one_file(built, source, tmp_path, key, scripts):
+    """A character that base64 does not have, at the header's place for the ephemeral key."""
+    with contextlib.closing(open_disc(built[0].path)) as disc:
+        piece = catalogue_of(disc).contents[0]
+    with built[0].path.open("r+b") as file:
+        at = piece.sector * 2048
+        file.seek(at)
+        head = file.read(100)
+        assert head.startswith(b"age-encryption.org/v1\n-> X25519 ")
+        file.seek(at + head.index(b"X25519 ") + 10)
+        file.write(b"!")
+    done = restore(scripts, "--to", tmp_path / "back", "--key", key, *(one.path for one in built))
+    assert done.returncode == 1
+    assert "header is damaged" in done.stderr
+    lost = snapshot(source).keys() - snapshot(tmp_path / "back" / "src").keys()
+    assert len(lost) == 1, (lost, done.stderr)
 
 
 def test_discs_are_proven_without_a_key_and_damage_is_named(built, catalogue):

@@ -45,7 +45,7 @@ def opened(file, step=1000):
 def test_other_programs_open_what_is_written(size, tmp_path):
     data = data_of(size)
     file = sealed(data, recipients=(OTHER, PUBLIC))
-    assert len(file) == sealed_size(size, 2) == Sealer(SEED, (OTHER, PUBLIC)).size(size)
+    assert len(file) == sealed_size(size, 2)
     assert pyrage.decrypt(file, [IDENTITY]) == data
     key = tmp_path / "key"
     key.write_text(f"# mine\n{keys.text_of(SECRET)}\n")
@@ -93,7 +93,7 @@ def test_no_changed_byte_goes_unseen(size, data):
     file[data.draw(st.integers(0, len(file) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises((DamageFound, KeyNeeded)):
         opened(bytes(file))
-    with pytest.raises((unseal_script.Unopened, ValueError)):
+    with pytest.raises(unseal_script.Unopened):
         list(unseal_script.unsealed([bytes(file)], [SECRET]))
 
 
@@ -104,7 +104,7 @@ def test_no_changed_bit_at_the_end_of_the_header_goes_unseen(bit):
         changed = bytes(file[:at]) + bytes([file[at] ^ 1 << bit]) + bytes(file[at + 1 :])
         with pytest.raises((DamageFound, KeyNeeded)):
             opened(changed)
-        with pytest.raises((unseal_script.Unopened, ValueError)):
+        with pytest.raises(unseal_script.Unopened):
             list(unseal_script.unsealed([changed], [SECRET]))
 
 
@@ -114,7 +114,7 @@ def test_no_cut_goes_unseen(size, data):
     cut = file[: data.draw(st.integers(0, len(file) - 1))]
     with pytest.raises((DamageFound, KeyNeeded)):
         opened(cut)
-    with pytest.raises((unseal_script.Unopened, ValueError)):
+    with pytest.raises(unseal_script.Unopened):
         list(unseal_script.unsealed([cut], [SECRET]))
 
 
