@@ -5,6 +5,7 @@ and can be checked against its own outer catalogue (`catalogue_of`, `prove`); it
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,13 +37,17 @@ class Plain:
 
     @property
     def sealed(self) -> bool:
-        """Whether it is encrypted."""
+        """Whether it is encrypted: two of its files say so, and one that can be read is enough."""
         if self._is_sealed is None:
-            try:
-                self._is_sealed = texts.encrypted(b"".join(self.disc.text(ondisc.DISC_INFO)))
-            except BadDisc:
-                self._is_sealed = False
+            self._is_sealed = self._told_sealed()
         return self._is_sealed
+
+    def _told_sealed(self) -> bool:
+        with suppress(BadDisc):
+            return texts.encrypted(b"".join(self.disc.text(ondisc.DISC_INFO)))
+        with suppress(BadDisc):
+            return catalogue_of(self.disc).encrypted
+        return False
 
     def text(self, path: str) -> Iterator[bytes]:
         """See `Disc.text`.

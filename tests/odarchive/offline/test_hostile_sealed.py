@@ -6,6 +6,7 @@ import pytest
 
 from odarchive.errors import DamageFound, KeyNeeded, OdarchiveError
 from odarchive.image import ondisc
+from odarchive.offline import texts
 from odarchive.offline.disc import open_disc
 from odarchive.offline.errors import BadDisc
 from odarchive.offline.sealed import Plain
@@ -21,11 +22,11 @@ def sealed(data, secret=SECRET):
     return b"".join(Sealer(bytes(range(1, 33)), [recipient(public(secret))]).pieces(b"", [data], len(data)))
 
 
-def disc(tmp_path, inner, *, outer=None, secret=SECRET, raw=None):
+def disc(tmp_path, inner, *, outer=None, secret=SECRET, raw=None, info=None):
     outer = {**valid(), "encrypted": "age"} if outer is None else outer
     text = json.dumps(inner).encode()
     files = {
-        (ondisc.DISC_INFO,): ondisc.pad_json(INFO, ondisc.INFO_SIZE),
+        (ondisc.DISC_INFO,): info or ondisc.pad_json(INFO, ondisc.INFO_SIZE),
         ("catalogue.json",): json.dumps(outer).encode(),
         ("SET", "catalogue.json.age"): sealed(text, secret) if raw is None else raw,
     }
@@ -37,6 +38,22 @@ def test_the_good_one_is_read(tmp_path):
     assert found.sealed
     (piece,) = found.catalogue().contents
     assert (piece.size, piece.stored, piece.stored_size) == (9000, b"\x11" * 32, 9000)
+    found.close()
+
+
+def test_one_of_two_witnesses_is_enough_to_know_that_it_is_encrypted(tmp_path):
+    found = disc(tmp_path, valid(), info=b"\0" * ondisc.INFO_SIZE)
+    with pytest.raises(BadDisc):
+        texts.encrypted(b"".join(found.text(ondisc.DISC_INFO)))
+    assert found.sealed
+    (piece,) = found.catalogue().contents
+    assert piece.stored == b"\x11" * 32
+    found.close()
+
+
+def test_without_any_witness_it_is_taken_as_it_stands(tmp_path):
+    found = disc(tmp_path, valid(), outer="no catalogue", info=b"\0" * ondisc.INFO_SIZE)
+    assert not found.sealed
     found.close()
 
 
