@@ -65,7 +65,7 @@ def segments(connection: Connection) -> list[SegmentLine]:
     """Every segment in order."""
     segment, disc = schema.segment.c, schema.disc.c
     place = schema.whereabouts.c.place
-    outside = case((place.is_(None) | place.like("the robot's drive %"), ""), else_=place)
+    outside = case((place.is_(None) | place.like("the robot's %"), ""), else_=place)
     copies = (
         select(disc.segment, func.count().label("count"), func.count(outside.distinct()).label("places"))
         .outerjoin_from(schema.disc, schema.whereabouts, schema.whereabouts.c.disc == disc.id)

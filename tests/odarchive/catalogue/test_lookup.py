@@ -4,7 +4,7 @@ import pytest
 from catalogue_kit import run, sound
 from trees import scanned, write
 
-from odarchive.catalogue import lookup
+from odarchive.catalogue import discs, lookup, summary
 from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.catalogue.publish import publish
 from odarchive.digest import content_digest
@@ -67,6 +67,23 @@ def test_whereabouts(tree, tmp_path):
         assert lookup.whereis(connection, b"source/d").copies == 1
         with pytest.raises(NotFound):
             lookup.whereis(connection, b"source/never")
+
+
+def test_the_bins_and_drives_of_the_robot_are_one_place(tree):
+    places = ["the robot's output-bin 1", "the robot's drive 0", "the robot's reject-bin 1"]
+    with tree.write() as connection:
+        for place in places:
+            discs.put_outside(connection, 1, place, now_ns=1)
+            (line,) = summary.segments(connection)
+            assert (line.copies, line.places) == (1, 1)
+    insert = "INSERT INTO disc (id, uuid, segment, label, state, image_size, digest, created_ns) VALUES"
+    for number in (2, 3):
+        run(tree, f"{insert} ({number}, 'u{number}', 1, 'S1_{number}', 'verified', 65536, zeroblob(32), 1)")
+    for place, count in (*((one, 1) for one in places), ("shelf", 2)):
+        with tree.write() as connection:
+            discs.put_outside(connection, 2, place, now_ns=1)
+            (line,) = summary.segments(connection)
+            assert (line.copies, line.places) == (3, count), place
 
 
 def test_copies_are_those_of_the_worst_byte():
