@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.entries import COMPLETE, INCOMPLETE
 from odarchive.catalogue.onlooker import look_into
 from odarchive.catalogue.shown import PROVEN
@@ -18,14 +19,12 @@ BUSY_SECONDS = 2.0
 _COLUMNS = "ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns, content"
 _READABLE = f"(content IS NULL OR EXISTS (SELECT 1 FROM piece WHERE content = entry.content AND segment IN {PROVEN}))"
 _THEN = f"{COMPLETE} AND since <= :view AND (until IS NULL OR until > :view OR until IN {INCOMPLETE}) AND {_READABLE}"
-_ON_DISC = (
-    "shown = 1 AND (content IN (SELECT content FROM piece WHERE segment = :view)"
-    " OR ino IN (SELECT ino FROM temp.above WHERE segment = :view))"
-)
+_HELD = "(SELECT piece.content FROM piece WHERE segment = :view)"
+_ON_DISC = f"shown = 1 AND (content IN {_HELD} OR ino IN (SELECT ino FROM temp.above WHERE segment = :view))"
 _ABOVE = (
     "WITH RECURSIVE up(ino) AS ("
     " SELECT DISTINCT parent FROM entry"
-    " WHERE shown = 1 AND content IN (SELECT content FROM piece WHERE segment = :view)"
+    f" WHERE shown = 1 AND {named_by(_HELD)}"
     " UNION SELECT entry.parent FROM up JOIN entry ON entry.ino = up.ino WHERE entry.shown = 1 AND entry.parent > 0"
     ") INSERT OR IGNORE INTO temp.above SELECT :view, ino FROM up"
 )

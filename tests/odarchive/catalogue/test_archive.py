@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from catalogue_kit import FACTS, new_catalogue, rows, run, sound
 from sqlalchemy import create_engine
 
-from odarchive.catalogue import archive, contents, migrations
+from odarchive.catalogue import archive, contents, migrations, views
 from odarchive.catalogue.database import Catalogue, driver
 from odarchive.catalogue.schema import WORDS, metadata
 from odarchive.errors import DamageFound, NoArchive, OdarchiveError
@@ -138,6 +138,17 @@ def test_names_are_found_by_content_through_indexes(catalogue):
             assert "entry_ino" in plan, plan
             assert "entry_content" in plan, plan
             assert "SCAN entry" not in plan, plan
+
+
+def test_the_folders_of_a_disc_are_found_through_indexes(catalogue):
+    """After every commit, so it must not read every name."""
+    looking = views.Views(catalogue.path)
+    found = looking._db.execute(f"EXPLAIN QUERY PLAN {views._ABOVE}", {"view": 1})
+    plan = " ".join(row[3] for row in found)
+    looking.close()
+    assert "entry_ino" in plan, plan
+    assert "entry_content" in plan, plan
+    assert "SCAN entry" not in plan, plan
 
 
 def test_the_last_migration_is_the_known_one():
