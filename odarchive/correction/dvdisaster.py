@@ -61,7 +61,7 @@ def repair(image: Path, digest: bytes, disc: int, unreadable: Iterable[tuple[int
         OdarchiveError: dvdisaster is not installed.
     """
     have = image.stat().st_size
-    missing = [*unreadable, *([(have // SECTOR, (disc - have) // SECTOR)] if have < disc else [])]
+    missing = [*unreadable, *([(have // SECTOR, disc // SECTOR - have // SECTOR)] if have < disc else [])]
     os.truncate(image, disc)
     if not missing and _digest(image, disc) == digest:
         return True

@@ -150,6 +150,18 @@ def test_too_much_damage_is_no_repair(tmp_path):
     assert not dvdisaster.repair(image, digest, disc)
 
 
+def test_all_sectors_that_a_short_image_lacks_are_marked(tmp_path, monkeypatch):
+    """Also where it ends within a sector, which then is no sector of it."""
+    marked = []
+    monkeypatch.setattr(dvdisaster, "_mark", lambda image, missing: marked.extend(missing))
+    monkeypatch.setattr(dvdisaster, "_run", lambda *arguments: None)
+    for size in (3 * 2048, 3 * 2048 + 5):
+        image = tmp_path / "short"
+        image.write_bytes(bytes(size))
+        assert not dvdisaster.repair(image, bytes(32), 10 * 2048)
+    assert marked == [(3, 7), (3, 7)]
+
+
 async def test_without_dvdisaster_the_burn_says_what_to_install(autojump_clock, tmp_path, monkeypatch):
     shop = Shop(tmp_path)
     planned(shop, tmp_path, "auto", 3)
