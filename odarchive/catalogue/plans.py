@@ -303,13 +303,8 @@ def planned(row: Any) -> Planned:  # noqa: ANN401  a row of a query
     )
 
 
-def _of(contents: Any) -> ColumnElement[bool]:  # noqa: ANN401  a query or a subquery of one column
-    """Entries with these contents, in the way that has indexes (``contents.named_by``)."""
-    return or_(*_either(contents))
-
-
 def _either(contents: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:  # noqa: ANN401
-    """Its two halves; no entry is in both."""
+    """Entries with these contents, in two halves that have indexes (``contents.named_by``); no entry is in both."""
     first = and_(_e.ino.in_(contents), _e.content == _e.ino)
     return first, and_(_e.content.in_(contents), _e.content != _e.ino)
 

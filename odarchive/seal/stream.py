@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from odarchive.errors import DamageFound, KeyNeeded
-from odarchive.seal.sizes import CHUNK, LONGEST_HEADER, NONCE, TAG, chunk_place, sealed_size
+from odarchive.seal.sizes import CHUNK, LONGEST_HEADER, NONCE, TAG, chunk_place
 
 SEED = 32
 """Bytes of a seed."""
@@ -33,10 +33,6 @@ class Sealer:
     def __init__(self, seed: bytes, recipients: Sequence[bytes]) -> None:
         self._seed = seed
         self._recipients = [(key, X25519PublicKey.from_public_bytes(key)) for key in recipients]
-
-    def size(self, length: int) -> int:
-        """Bytes of the file of ``length`` bytes."""
-        return sealed_size(length, len(self._recipients))
 
     def pieces(self, context: bytes, source: Iterable[bytes], length: int) -> Iterator[bytes]:
         """The file of ``length`` bytes; shorter if the source is.
