@@ -154,8 +154,9 @@ def _manual(config: Config, around: Around) -> Changer:
 
     robot = config.robot
     terminal = _person_at_terminal(config, needed=around.board is None)
+    ways = [way for way in (terminal, around.board) if way is not None]
     return ManualChanger(
-        Several([way for way in (terminal, around.board) if way is not None]),
+        Several(ways) if len(ways) > 1 else ways[0],
         slots=robot.slots,
         drives=len(around.drives),
         mailslots=robot.mailslots,

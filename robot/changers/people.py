@@ -20,6 +20,9 @@ from robot.wire.errand import Answer, Errand, Said
 
 log = logging.getLogger(__name__)
 
+PAUSE = 10.0
+"""Seconds after which a way that was lost is tried again, where there are others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -77,45 +80,79 @@ class Board:
 class Several:
     """One person, reached in several ways at once: shown everywhere, answered anywhere.
 
-    A way that is lost (a terminal that was closed) is left out from then on, unless it is the last.
+    A way that is lost (a terminal that was unplugged) is kept, and tried again every ``PAUSE`` seconds: what is asked
+    is shown there anew, then it is listened to. A loss is raised when no way is left; the next call tries them all.
     """
 
     def __init__(self, ways: Sequence[Person]) -> None:
         self._ways = list(ways)
         self._said: deque[Said] = deque()
+        self._shown: Errand | None = None
+        self._lost: dict[int, float] = {}
+        """Ways that are lost, by their place among the ways: when, by trio's clock, each is tried again."""
 
     async def show(self, errand: Errand) -> None:
         """Put it before the person everywhere."""
-        for way in list(self._ways):
+        self._shown = errand
+        failed = []
+        for number, way in enumerate(self._ways):
             try:
                 await way.show(errand)
+                self._found(number)
             except CommunicationLost as error:
-                self._lost(way, error)
+                self._lose(number, error)
+                failed.append(error)
+        if len(failed) == len(self._ways):
+            self._lost.clear()
+            raise failed[-1]
 
     async def answer(self) -> Said:
         """The first answer that comes; others wait for the next call, cancelled or not."""
         while not self._said:
+            failed: list[CommunicationLost] = []
             async with trio.open_nursery() as nursery:
-                for way in list(self._ways):
-                    nursery.start_soon(self._listen, way, nursery.cancel_scope)
+                for number in range(len(self._ways)):
+                    nursery.start_soon(self._listen, number, nursery.cancel_scope, failed)
+            if failed and not self._said:
+                self._lost.clear()
+                raise failed[0]
         return self._said.popleft()
 
-    async def _listen(self, way: Person, stop: trio.CancelScope) -> None:
-        try:
-            self._said.append(await way.answer())
-        except CommunicationLost as error:
-            self._lost(way, error)
+    async def _listen(self, number: int, stop: trio.CancelScope, failed: list[CommunicationLost]) -> None:
+        while True:
+            try:
+                self._said.append(await self._heard(number))
+                break
+            except CommunicationLost as error:
+                self._lose(number, error)
+                if len(self._lost) == len(self._ways):
+                    failed.append(error)
+                    break
         stop.cancel()
 
-    def _lost(self, way: Person, error: CommunicationLost) -> None:
-        if way in self._ways and len(self._ways) == 1:
-            raise error
-        if way in self._ways:
-            self._ways.remove(way)
-            log.warning("a person is no longer asked there: %s", error)
+    async def _heard(self, number: int) -> Said:
+        way = self._ways[number]
+        if number in self._lost:
+            await trio.sleep_until(self._lost[number])
+            if self._shown is not None:
+                await way.show(self._shown)
+                self._found(number)
+        said = await way.answer()
+        self._found(number)
+        return said
+
+    def _lose(self, number: int, error: CommunicationLost) -> None:
+        if number not in self._lost and len(self._ways) > 1:
+            log.warning("a person is not reached there, which is tried again every %g s: %s", PAUSE, error)
+        self._lost[number] = trio.current_time() + PAUSE
+
+    def _found(self, number: int) -> None:
+        if self._lost.pop(number, None) is not None:
+            log.info("a person is reached again in way %d of %d", number + 1, len(self._ways))
 
     def settled(self) -> None:
         """Everywhere."""
+        self._shown = None
         for way in self._ways:
             way.settled()
 

@@ -19,6 +19,7 @@ from stack_rigs import STACKS
 
 from robot.changers.manual import ManualChanger, TerminalPerson
 from robot.changers.odjp import OdjpChanger
+from robot.changers.people import Board, Several
 from robot.errors import Busy, ChangerError, CommunicationLost
 from robot.ports import PICKER, ByteStream, Changer, Element, ElementKind, Fill, MachineState, drive, slot
 from robot.sim.bins import stacked_world
@@ -93,6 +94,13 @@ def _manual(world: World, line: ByteStream) -> Changer:
     return ManualChanger(TerminalPerson(line), slots=12, drives=2, mailslots=1, patience=300)
 
 
+def _manual_and_board(world: World, line: ByteStream) -> Changer:
+    return ManualChanger(Several([TerminalPerson(line), Board()]), slots=12, drives=2, mailslots=1, patience=300)
+
+
+DRIVERS = {"openjuke": _openjuke, "manual": _manual, "manual and a board": _manual_and_board}
+
+
 @asynccontextmanager
 async def opened(name: str, directory: Path) -> AsyncIterator[LineRig]:
     stack = STACKS.get(name)
@@ -102,8 +110,8 @@ async def opened(name: str, directory: Path) -> AsyncIterator[LineRig]:
         await trio.sleep(10)
         return Fill.FULL if len(world.at(DRIVE)) == 1 else Fill.EMPTY
 
-    machine = {"openjuke": OpenJuke, "manual": SimulatedPerson}.get(name) or stack.machine
-    driver = {"openjuke": _openjuke, "manual": _manual}.get(name) or (lambda _, line: stack.driver(line, look))
+    machine = stack.machine if stack else OpenJuke if name == "openjuke" else SimulatedPerson
+    driver = DRIVERS.get(name) or (lambda _, line: stack.driver(line, look))
     async with trio.open_nursery() as nursery:
         port = Port(machine(world).serve, nursery)
         changer = driver(world, ReopeningStream(port.open))
@@ -113,7 +121,7 @@ async def opened(name: str, directory: Path) -> AsyncIterator[LineRig]:
         nursery.cancel_scope.cancel()
 
 
-NAMES = ["generic", "manual", "odrobot", "openjuke", "ras13"]
+NAMES = ["generic", "manual", "manual and a board", "odrobot", "openjuke", "ras13"]
 
 
 async def ready(rig: LineRig) -> None:
