@@ -87,6 +87,7 @@ def at_robot(config: Config, work: Callable[["Hand"], T]) -> T:
 
     Raises:
         Locked: a librarian runs.
+        ConfigError: the robot's configuration is wrong, or a person is the robot and there is no terminal to ask on.
         RobotTrouble: the robot does not work.
         TryLater: a person stopped it.
     """
@@ -116,7 +117,7 @@ async def _at_robot(config: Config, work: Callable[["Hand"], T], done: list[T]) 
     if not moves.exists():  # the catalogue is lost, but an arm's motions need a journal that outlives this process
         archive.create(moves, Facts(uuid=str(uuid.uuid4()), label_prefix="MOVES", created_ns=time.time_ns()))
     journal = CatalogueJournal(archive.open_catalogue(moves), Threads(1), time.time_ns)
-    changer = open_changer(config, drives, {}, board)
+    changer = open_changer(config, drives, {}, board, board_is_shown=False)  # it has no page without a librarian
     try:
         hand = Hand(Jukebox(changer, drives, journal, parking=SlotId(parking) if parking else None), drives, parking)
         burner = open_burner(config, work_folder)

@@ -30,6 +30,8 @@ class Around:
     """Which disc lies at a place, or should come from it, in words."""
     board: "Board | None"
     """Where a person who is the robot is asked beside his terminal."""
+    board_is_shown: bool = True
+    """Whether anybody can see the board; else the terminal is needed."""
 
 
 Builder = Callable[[Config, Around], Changer]
@@ -64,6 +66,8 @@ def open_changer(
     drives: Mapping[DriveId, Drive],
     captions: Mapping[Element, str] | None = None,
     board: "Board | None" = None,
+    *,
+    board_is_shown: bool = True,
 ) -> Changer:
     """The driver that ``[robot]`` names, with its line open.
 
@@ -71,7 +75,8 @@ def open_changer(
         config: of the archive.
         drives: of the robot.
         captions: which disc lies at a place, or should come from it, in words; read by a person who is the robot.
-        board: where that person is asked too; with it, he needs no terminal.
+        board: where that person is asked too.
+        board_is_shown: that person can see the board, and needs no terminal.
 
     Raises:
         ConfigError: there is no such driver, or a key it needs is not set.
@@ -87,7 +92,7 @@ def open_changer(
         if not getattr(config.robot, key):
             raise _wrong(config, f"[robot] {key} is not set; driver {name!r} needs it")
     try:
-        return BUILDERS[name](config, Around(drives, {} if captions is None else captions, board))
+        return BUILDERS[name](config, Around(drives, {} if captions is None else captions, board, board_is_shown))
     except RobotError as error:
         raise RobotTrouble(f"the robot ({address(config.robot)}) cannot be reached: {error}") from error
 
@@ -153,7 +158,7 @@ def _manual(config: Config, around: Around) -> Changer:
     from robot.changers.people import Several  # noqa: PLC0415
 
     robot = config.robot
-    terminal = _person_at_terminal(config, needed=around.board is None)
+    terminal = _person_at_terminal(config, needed=around.board is None or not around.board_is_shown)
     ways = [way for way in (terminal, around.board) if way is not None]
     return ManualChanger(
         Several(ways) if len(ways) > 1 else ways[0],
@@ -180,7 +185,7 @@ def _person_at_terminal(config: Config, *, needed: bool) -> "Person | None":
         raise _wrong(
             config,
             f"driver 'manual' asks on the terminal, and there is none ({error.strerror}); "
-            "start `odarchive serve` in a terminal, or set [robot] port to one",
+            "start this command in a terminal, or set [robot] port to one",
         ) from error
     return TerminalPerson(DescriptorStream(descriptor, "the terminal"))
 

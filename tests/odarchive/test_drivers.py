@@ -3,6 +3,8 @@
 import logging
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,20 @@ def test_the_file_that_init_writes_explains_every_key(tmp_path):
     uncommented = re.sub(r"^# (\w+ = .*|\[\[drive\]\])$", r"\1", text, flags=re.MULTILINE)
     (tmp_path / "archive.toml").write_text(uncommented)
     assert config.load(tmp_path).robot.program == ("mtx",)
+
+
+def test_a_person_without_terminal_is_not_waited_for_where_no_page_asks_him(tmp_path):
+    (tmp_path / "archive.toml").write_text(f'[robot]\ndriver = "manual"\nslots = 3\n{DRIVES}')
+    words = [sys.executable, "-m", "odarchive", "-a", str(tmp_path), "rebuild-catalog", "--from-discs", "robot"]
+    done = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        start_new_session=True,  # which has no terminal
+    )
+    assert done.returncode == ConfigError.exit_code, done.stderr
+    assert "driver 'manual' asks on the terminal, and there is none" in done.stderr
+    assert "set [robot] port to one" in done.stderr
