@@ -59,3 +59,20 @@ def test_the_scrub_timer_asks_for_what_the_command_takes():
     text = (UNITS / "odarchive-scrub.service").read_text()
     assert "odarchive scrub --older-than ${AGE} --limit ${DISCS}" in text
     assert "Persistent=yes" in (UNITS / "odarchive-scrub.timer").read_text()
+
+
+@needs_systemd
+def test_the_port_of_the_status_page_is_wired_to_the_librarian(tmp_path):
+    text = (UNITS / "odarchive-web.socket").read_text()
+    assert "\nPartOf=odarchive.service\n" in text, "an open page would start a librarian that was stopped"
+    units = tmp_path / "etc/systemd/system"
+    units.mkdir(parents=True)
+    for name in ("odarchive.service", "odarchive-web.socket"):
+        shutil.copy(UNITS / name, units)
+    words = ["systemctl", f"--root={tmp_path}", "enable", "odarchive-web.socket"]
+    subprocess.run(words, check=True, capture_output=True, timeout=30)
+    wired = [str(path.relative_to(units)) for path in units.rglob("*") if path.is_symlink()]
+    assert wired == ["odarchive.service.wants/odarchive-web.socket"], "it must come whenever the librarian starts"
+    for told in (text, (UNITS.parent / "README.md").read_text()):
+        assert re.search(r"systemctl enable odarchive-web\.socket", told)
+        assert "--now odarchive-web" not in told, "systemd refuses a port for a service that runs"

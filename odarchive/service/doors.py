@@ -33,7 +33,7 @@ def _listen(config: Config) -> socket.socket:
     except OSError as error:
         raise ConfigError(
             f"{config.root / FILE_NAME}: [web] listen = {config.web!r}: {error.strerror}; choose another port, "
-            "or under systemd enable odarchive-web.socket, which opens it"
+            "or under systemd: systemctl enable odarchive-web.socket, then restart odarchive"
         ) from error
 
 
