@@ -5,7 +5,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from odarchive.cache.files import boot_time_ns, place
+from odarchive.cache.files import HAVE, boot_time_ns, partial_place, place
+from odarchive.cache.parts import claimed
+from odarchive.chunks import CHUNK
 from odarchive.digest import stream_digest
 
 USE_GRAIN = 30_000_000_000
@@ -39,9 +41,14 @@ class CacheReader:
         os.close(descriptor)
         return None
 
-    def has(self, digest: bytes) -> bool:
-        """Whether there is a file for this content; not whether it is right."""
-        return (self.directory / place(digest)).exists()
+    def held(self, digest: bytes, size: int) -> int:
+        """Bytes that are here of a content of ``size``, all or in part; not whether they are right.
+
+        Of a content in part in whole chunks, its short last one too.
+        """
+        if os.path.exists(self._prefix + place(digest)):
+            return size
+        return min(size, claimed(Path(f"{self._prefix}{partial_place(digest)}{HAVE}")) * CHUNK)
 
     def _trusted(self, descriptor: int, digest: bytes, size: int, *, may_hash: bool) -> bool:
         stat = os.fstat(descriptor)

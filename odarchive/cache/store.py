@@ -12,6 +12,7 @@ Concurrency: used from one thread at a time (the librarian's); readers need no l
 through an open descriptor.
 """
 
+import heapq
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -114,6 +115,11 @@ class Cache:
         """How many contents are here in part, and how many bytes of them."""
         sizes = [file.size for file in self._files.values() if file.part]
         return len(sizes), sum(sizes)
+
+    def partly(self, most: int) -> list[tuple[bytes, int]]:
+        """Contents that are here in part, with the bytes that are: ``most`` of them, the last used first."""
+        found = [(file.used_ns, digest, file.size) for digest, file in self._files.items() if file.part and file.size]
+        return [(digest, size) for _, digest, size in heapq.nlargest(most, found)]
 
     def begin(self, digest: bytes, size: int, near: str = "") -> Filling:
         """Make room for a content that comes as a whole and open it for writing. ``near``: its group.

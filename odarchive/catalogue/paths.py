@@ -1,9 +1,16 @@
 """From inode numbers back to paths. A directory has one place for ever (rule ``ino``), so what is found can be kept."""
 
+# ruff: noqa: S608 - the statement is put together from constants of this package; values are always bound
+
+from collections.abc import Iterable, Mapping
+
 from sqlalchemy import Connection
 
+from odarchive.catalogue.contents import named_by, number_of
 from odarchive.catalogue.database import driver
 from odarchive.model import ROOT_INO
+
+_SHOWN = f"SELECT parent, name, size FROM entry WHERE {named_by('(?1)')} AND shown = 1 LIMIT 1"
 
 
 class Paths:
@@ -27,6 +34,18 @@ class Paths:
             self._known[number] = join(self._known[at], name)
             at = number
         return self._known[ino]
+
+
+def shown_as(connection: Connection, digests: Iterable[bytes]) -> Mapping[bytes, tuple[bytes, int]]:
+    """Of contents that the mount shows: the path (one of them) and the size, by digest."""
+    paths, raw = Paths(connection), driver(connection)
+    found = {}
+    for digest in digests:
+        number = number_of(raw, digest)
+        row = None if number is None else raw.execute(_SHOWN, (number,)).fetchone()
+        if row is not None:
+            found[digest] = (join(paths.of(row[0]), row[1]), int(row[2]))
+    return found
 
 
 def join(folder: bytes, name: bytes) -> bytes:

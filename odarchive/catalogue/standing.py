@@ -19,6 +19,7 @@ _CONTENT = (
     "SELECT content.id, content.digest, content.size FROM entry JOIN content ON content.id = entry.content"
     " WHERE entry.ino = ? AND entry.shown = 1 LIMIT 1"
 )
+_BY_NUMBER = "SELECT id, digest, size FROM content WHERE id = ?"
 _DISCS = (
     "SELECT piece.start, disc.label, disc.state, slot.number,"
     " EXISTS (SELECT 1 FROM station WHERE station.home = slot.number AND station.state = 'full'"
@@ -115,7 +116,13 @@ class Standings:
 
     def of(self, ino: int) -> Standing | None:
         """The standing of a regular file with bytes; None for all else."""
-        row = self._db.execute(_CONTENT, (ino,)).fetchone()
+        return self._standing(self._db.execute(_CONTENT, (ino,)).fetchone())
+
+    def of_content(self, content: int) -> Standing | None:
+        """The standing of a content, whoever has it; None if there is no such."""
+        return self._standing(self._db.execute(_BY_NUMBER, (content,)).fetchone())
+
+    def _standing(self, row: tuple[int, bytes, int] | None) -> Standing | None:
         if row is None:
             return None
         rows = self._db.execute(_DISCS, (row[0],))
@@ -127,16 +134,16 @@ class Standings:
         row = self._db.execute(_ATTRIBUTES, (ino,)).fetchone()
         return {} if row is None else dict(unpacked(row[0]))
 
-    def wait(self, standing: Standing) -> float | None:
+    def wait(self, standing: Standing, held: int = 0) -> float | None:
         """Seconds until its bytes could be here if it were asked for now; None: only a person can bring its disc.
 
-        What is open in the catalogue is waited for first, disc by disc.
+        What is open in the catalogue is waited for first, disc by disc. ``held``: bytes of it that are here already.
         """
         if standing.state not in ("loaded", "robot"):
             return None
         (queue,) = self._db.execute(_QUEUE).fetchone()
         own = sum(not any(disc.loaded for disc in discs) for discs in standing.pieces())
-        return float((queue + own) * EXCHANGE + standing.size / SPEED)
+        return float((queue + own) * EXCHANGE + max(0, standing.size - held) / SPEED)
 
     def close(self) -> None:
         """Let go of the catalogue."""

@@ -13,6 +13,7 @@ from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.entries import COMPLETE, INCOMPLETE
 from odarchive.catalogue.onlooker import look_into
 from odarchive.catalogue.shown import PROVEN
+from odarchive.catalogue.standing import unpacked
 
 BUSY_SECONDS = 2.0
 
@@ -95,6 +96,13 @@ class Views:
         where = f"parent = :parent AND name > :after AND {view.condition} ORDER BY name LIMIT :limit"
         rows = self._db.execute(f"SELECT name, {_COLUMNS} FROM entry WHERE {where}", self._ready(view, values))
         return [(row[0], row[1:]) for row in rows]
+
+    def archived(self, view: View, ino: int) -> Mapping[bytes, bytes]:
+        """The extended attributes that a file had as the view has it, ACLs included."""
+        where = f"ino = :ino AND {view.condition} ORDER BY since DESC LIMIT 1"
+        values = self._ready(view, {"view": view.number, "ino": ino})
+        row = self._one(f"SELECT data FROM xattrs WHERE key = (SELECT xattrs FROM entry WHERE {where})", values)
+        return {} if row is None else dict(unpacked(row[0]))
 
     def place(self, ino: int) -> tuple[int, bytes] | None:
         """Folder and name of any version."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SLICE = 20.0
 """Seconds of one question while waiting."""
+FEW = 20
+"""Files in part that a person is told by name."""
 _PATHS = click.argument("paths", type=BytesPath(), nargs=-1, required=True)
 
 
@@ -100,14 +102,15 @@ def cache() -> None:
 @common_options()
 @click.pass_obj
 def status(settings: Settings) -> None:
-    """Show how full the cache is and how much of it is pinned."""
+    """Show how full the cache is, how much of it is pinned, and which files are there in part."""
     from odarchive import config  # noqa: PLC0415
     from odarchive.service.client import Client  # noqa: PLC0415  needs httpx
 
     with Client(config.load(settings.root()).socket) as librarian:
         report = librarian.cache()
+    partial = _named(settings, report.pop("partial", []))
     if settings.json:
-        output.document(report)
+        output.document({**report, "partial": [{**output.named("path", path), **rest} for path, rest in partial]})
         return
     output.line(
         f"{report['files']} contents, {output.size(report['bytes'])} of {output.size(report['quota'])}; "
@@ -115,6 +118,20 @@ def status(settings: Settings) -> None:
     )
     if report["parts"]:
         output.line(f"{report['parts']} of them are there in part, with {output.size(report['part_bytes'])}")
+    for path, one in partial[:FEW]:
+        output.line(f"  {output.visible(path)}: {output.size(one['bytes'])} of {output.size(one['size'])}")
+    if len(partial) > FEW:
+        output.hint(f"{len(partial) - FEW} more are in `cache status --json`")
+
+
+def _named(settings: Settings, reported: Sequence[Mapping[str, Any]]) -> list[tuple[bytes, Mapping[str, int]]]:
+    """Files of which the cache has a part, by path; what the mount does not show is left out."""
+    from odarchive.catalogue.paths import shown_as  # noqa: PLC0415  needs the catalogue's packages
+
+    held = {bytes.fromhex(one["digest"]): int(one["bytes"]) for one in reported}
+    with open_archive(settings.root()).catalogue.read() as connection:
+        names = shown_as(connection, held)
+    return sorted((path, {"bytes": held[digest], "size": size}) for digest, (path, size) in names.items())
 
 
 @cache.command()

@@ -14,10 +14,9 @@ from collections import Counter
 import trio
 
 from odarchive.asked import Box, Question, Verdict
-from odarchive.catalogue.namespace import CatalogueNamespace
 from odarchive.mount.contents import CachedContents
 from odfs.errors import RecallRefused, RecallTimedOut
-from odfs.ports import Attributes, Recall
+from odfs.ports import Attributes, Namespace, Recall
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ ALIVE = 20.0
 class AskingContents:
     """``odfs.ports.Contents`` and ``Backing`` on the real ones."""
 
-    def __init__(self, inner: CachedContents, namespace: CatalogueNamespace, box: Box, deadline: float) -> None:
+    def __init__(self, inner: CachedContents, namespace: Namespace, box: Box, deadline: float) -> None:
         """``deadline``: seconds a reader waits for the answer at most."""
         self._inner = inner
         self._namespace = namespace

@@ -9,7 +9,7 @@ Concurrency: one trio thread; the table of open descriptors and the buffer are t
 """
 
 import os
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 import trio
 
@@ -44,9 +44,20 @@ class CachedContents:
         client: AsyncClient,
         deadline: float,
         cached: Container[int],
+        named: Callable[[Inode], bytes] | None = None,
     ) -> None:
-        """``deadline``: seconds a read may wait for a disc; ``cached``: which contents are in the cache."""
+        """What is read from.
+
+        Args:
+            namespace: contents and their chunks.
+            cache: what is at hand.
+            client: the librarian.
+            deadline: seconds a read may wait for a disc.
+            cached: which contents are in the cache.
+            named: the path of an inode for messages, where the namespace does not know all of them.
+        """
         self._namespace = namespace
+        self._named = named or namespace.path
         self._cache = cache
         self._client = client
         self._deadline = deadline
@@ -132,7 +143,7 @@ class CachedContents:
     async def _bring(self, file: Attributes, offset: int, length: int, recall: Recall) -> int | bytes:
         """A descriptor of the content's bytes, or the wanted ones; by a recall that may wait for a disc."""
         content = self._content(file)
-        name = os.fsdecode(self._namespace.path(file.ino))
+        name = os.fsdecode(self._named(file.ino))
         why = "the librarian did not answer in time"
         vain = 0
         with trio.move_on_after(self._deadline):

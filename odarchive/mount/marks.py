@@ -1,12 +1,13 @@
 """The extended attributes ``user.odarchive.*``: what a person or a script may want to know before reading a file.
 
-``state``   cached (at hand), loaded (its disc is in a drive), robot (in a slot), shelf (a person must put the disc
-            in), lost (no disc is known to give it)
+``state``   cached (at hand), partial (some of it is), else of the disc: loaded (in a drive), robot (in a slot), shelf
+            (a person must put it in), lost (no disc is known to give it)
+``cached``  bytes of it that are at hand (of a file in part, in whole MiB)
 ``disc``    labels of the discs that carry it, in order of its pieces, separated by commas
 ``slot``    the robot's slots of these discs, ``-`` for one that is not in the robot
 ``copies``  discs that can give all of it
 ``digest``  ``blake3:`` and its hexadecimal digits
-``wait``    estimated seconds until its bytes could be here: 0 if cached, ``person`` if somebody must bring the disc
+``wait``    estimated seconds until all of it could be here: 0 if cached, ``person`` if somebody must bring the disc
 
 Regular files with bytes have them, nothing else does; asking moves nothing. They are answered and not listed
 (``getfattr -n user.odarchive.state FILE``): what is listed, ``rsync -X`` and ``cp -a`` would write into every copy,
@@ -16,6 +17,8 @@ where it is no longer true. Listed are the attributes that the file itself had w
 from collections.abc import Callable, Mapping, Sequence
 
 from odarchive.catalogue.standing import Standing, Standings
+from odarchive.catalogue.views import Views
+from odarchive.mount.views import BASE, place_of
 from odfs.ports import Inode
 
 PREFIX = b"user.odarchive."
@@ -25,20 +28,19 @@ _VALUES: Mapping[bytes, Callable[[Standing], str]] = {
     b"digest": lambda standing: f"blake3:{standing.digest.hex()}",
     b"disc": lambda standing: ",".join(disc.label for disc in standing.carriers),
     b"slot": lambda standing: ",".join("-" if disc.slot is None else str(disc.slot) for disc in standing.carriers),
-    b"state": lambda standing: standing.state,
-    b"wait": lambda standing: "person" if standing.state in ("shelf", "lost") else "0",
 }
-NAMES = tuple(PREFIX + name for name in _VALUES)
+NAMES = tuple(PREFIX + name for name in (*_VALUES, b"cached", b"state", b"wait"))
 """All of them."""
 
 
 class Marks:
-    """``odfs.ports.Annotations`` from catalogue and cache."""
+    """``odfs.ports.Annotations`` from catalogue and cache, in the present tree and in the views alike."""
 
-    def __init__(self, standings: Standings, cached: Callable[[bytes], bool]) -> None:
-        """``cached``: whether the content of a digest is in the cache."""
+    def __init__(self, standings: Standings, views: Views, held: Callable[[bytes, int], int]) -> None:
+        """``held``: bytes of a content, by digest and size, that are in the cache."""
         self._standings = standings
-        self._cached = cached
+        self._views = views
+        self._held = held
         self._occurring: frozenset[bytes] = frozenset()
 
     def told_names(self, names: frozenset[bytes]) -> None:
@@ -51,22 +53,39 @@ class Marks:
 
     def names(self, ino: Inode) -> Sequence[bytes]:
         """See the port: those that were archived, see above."""
-        return list(self._standings.archived(ino))
+        return list(self._archived(ino))
 
     def value(self, ino: Inode, name: bytes) -> bytes | None:
         """See the port."""
         if not name.startswith(PREFIX):
             if not name.startswith(b"user.") and name not in self._occurring and not name.startswith(b"trusted."):
                 return None  # asked for every file by ``ls -l``
-            return self._standings.archived(ino).get(name)
-        make = _VALUES.get(name.removeprefix(PREFIX))
-        standing = None if make is None else self._standings.of(ino)
-        if make is None or standing is None:
+            return self._archived(ino).get(name)
+        standing = self._standing(ino) if name in NAMES else None
+        if standing is None:
             return None
-        here = self._cached(standing.digest)
-        if name == PREFIX + b"state" and here:
-            return b"cached"
-        if name == PREFIX + b"wait":
-            seconds = 0.0 if here else self._standings.wait(standing)
-            return b"person" if seconds is None else b"%d" % round(seconds)
-        return make(standing).encode("utf-8", "surrogateescape")
+        return self._said(standing, name.removeprefix(PREFIX)).encode("utf-8", "surrogateescape")
+
+    def _said(self, standing: Standing, name: bytes) -> str:
+        if name in _VALUES:
+            return _VALUES[name](standing)
+        held = self._held(standing.digest, standing.size)
+        if name == b"cached":
+            return str(held)
+        if name == b"state":
+            return "cached" if held == standing.size else "partial" if held else standing.state
+        seconds = 0.0 if held == standing.size else self._standings.wait(standing, held)
+        return "person" if seconds is None else str(round(seconds))
+
+    def _archived(self, ino: Inode) -> Mapping[bytes, bytes]:
+        if ino < BASE:
+            return self._standings.archived(ino)
+        place = place_of(ino)
+        return {} if place is None else self._views.archived(place.view, place.ino)
+
+    def _standing(self, ino: Inode) -> Standing | None:
+        if ino < BASE:
+            return self._standings.of(ino)
+        place = place_of(ino)
+        row = None if place is None else self._views.attributes(place.view, place.ino)
+        return None if row is None or row[-1] is None else self._standings.of_content(row[-1])

@@ -33,7 +33,7 @@ _DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """An inode of a tree: which view, and the catalogue's number."""
 
     view: View
@@ -41,6 +41,7 @@ class _Place:
 
     @property
     def base(self) -> int:
+        """Of the inode numbers of its tree."""
         return (_DISC if self.view.disc else _SNAPSHOT) | self.view.number << _VIEW_SHIFT
 
 
@@ -60,7 +61,7 @@ class ViewsNamespace:
             if parent == ROOT and name == NAME:
                 return self._folder(TOP)
             return self._inner.lookup(parent, name)
-        place = _place(parent)
+        place = place_of(parent)
         if place is not None:
             row = self._views.lookup(place.view, place.ino, name)
             return None if row is None else _of(place, row)
@@ -70,7 +71,7 @@ class ViewsNamespace:
         """See the port."""
         if ino < BASE:
             return self._inner.attributes(ino)
-        place = _place(ino)
+        place = place_of(ino)
         if place is not None and place.ino == ROOT:
             return self._folder(ino)
         if place is not None:
@@ -84,7 +85,7 @@ class ViewsNamespace:
         """See the port."""
         if ino < BASE:
             return self._inner.parent(ino)
-        place = _place(ino)
+        place = place_of(ino)
         if place is None:
             return ROOT if ino == TOP else TOP
         if place.ino == ROOT:
@@ -96,7 +97,7 @@ class ViewsNamespace:
         """See the port."""
         if parent < BASE:
             return self._inner.children(parent, after, limit)
-        place = _place(parent)
+        place = place_of(parent)
         if place is not None:
             rows = self._views.children(place.view, place.ino, after, limit)
             return [(name, _of(place, row)) for name, row in rows]
@@ -106,7 +107,7 @@ class ViewsNamespace:
         """See the port."""
         if ino < BASE:
             return self._inner.readlink(ino)
-        place = _place(ino)
+        place = place_of(ino)
         if place is not None:
             return self._views.target(place.ino)
         return next((b"../snapshots/%d" % number for day, number in self._days().items() if _DATE + day == ino), None)
@@ -116,14 +117,19 @@ class ViewsNamespace:
         if ino < BASE:
             return self._inner.path(ino)
         parts: list[bytes] = []
-        place = _place(ino)
+        place = place_of(ino)
         while place is not None and place.ino != ROOT and (above := self._views.place(place.ino)) is not None:
             parts.append(above[1])
-            place = _Place(place.view, above[0])
+            place = Place(place.view, above[0])
         if place is None:
             return NAME
-        where = b"%s/%s/%d" % (NAME, b"segment" if place.view.disc else b"snapshots", place.view.number)
-        return b"/".join([where, *reversed(parts)])
+        return b"/".join([NAME, *self._shown_as(place.view), *reversed(parts)])
+
+    def _shown_as(self, view: View) -> tuple[bytes, bytes]:
+        """Folder and name of a tree; of several discs that hold the same, one."""
+        if not view.disc:
+            return b"snapshots", b"%d" % view.number
+        return b"discs", next((label for label, number in self._views.discs().items() if number == view.number), b"?")
 
     # The status
 
@@ -177,14 +183,14 @@ class ViewsNamespace:
         return Attributes(Inode(ino), S_IFREG | 0o444, 1, 0, 0, len(self._texts[ino]), self._began, self._began)
 
 
-def _place(ino: int) -> _Place | None:
+def place_of(ino: int) -> Place | None:
     """Of an inode in a tree; None for the folder's own."""
     if not ino & 3 << 60:
         return None
-    return _Place(View(ino >> _VIEW_SHIFT & _VIEWS - 1, disc=bool(ino & 2 << 60)), ino & _INODES - 1)
+    return Place(View(ino >> _VIEW_SHIFT & _VIEWS - 1, disc=bool(ino & 2 << 60)), ino & _INODES - 1)
 
 
-def _of(place: _Place, row: Sequence[int | None]) -> Attributes:
+def _of(place: Place, row: Sequence[int | None]) -> Attributes:
     return Attributes(Inode(place.base | (row[0] or 0)), *row[1:])  # type: ignore[arg-type]  # a row of the catalogue
 
 

@@ -13,6 +13,8 @@ from robot.ports import ElementKind, Fill
 
 ANSWER_LIMIT = 20.0
 """Seconds the machine may take for an answer: less than who asks waits."""
+MOST_NAMED = 1000
+"""Contents in part that the report of the cache tells one by one."""
 
 
 async def status_report(librarian: Librarian) -> dict[str, Any]:
@@ -64,6 +66,7 @@ def cache_report(librarian: Librarian) -> dict[str, Any]:
         "quota": cache.quota,
         "parts": parts,
         "part_bytes": held,
+        "partial": [{"digest": digest.hex(), "bytes": size} for digest, size in cache.partly(MOST_NAMED)],
         "keep_free": cache.keeping.free,
         "keep_small": cache.keeping.small,
         "keep_head": cache.keeping.head,

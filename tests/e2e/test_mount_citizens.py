@@ -141,6 +141,22 @@ def test_a_copy_of_the_mount_equals_the_source(site: Site, tmp_path: Path, progr
         assert subprocess.run(again, check=True, timeout=LIMIT, capture_output=True).stdout == b""
 
 
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
+@pytest.mark.parametrize("view", ["snapshots/1", "dates", "discs"])
+def test_a_copy_of_a_view_equals_the_source(site: Site, tmp_path: Path, view: str) -> None:
+    """Extended attributes and ACLs included; there is one snapshot, of one day, on one disc."""
+    top = site.mountpoint / ".odarchive" / view
+    inside = top if view == "snapshots/1" else next(top.iterdir())
+    subprocess.run(["rsync", "-aHAX", f"{inside}/photos/", f"{tmp_path}/"], check=True, timeout=LIMIT)
+    whole = os.geteuid() == 0
+    expected = facts(site.source, everything=whole)
+    if view == "discs":  # what has bytes on it, and the folders above
+        expected = {name: fact for name, fact in expected.items() if name in facts(tmp_path, everything=whole)}
+        assert {b"text", b"folder/one", b"linked", b"owned", b"sparse"} < expected.keys()
+    assert facts(tmp_path, everything=whole) == expected
+    assert os.getxattr(inside / "photos/text", "user.odarchive.state") == b"cached"
+
+
 def test_grep_finds_through_the_whole_mount(site: Site) -> None:
     argv = ["grep", "-rl", "needle", shown(site)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=LIMIT)

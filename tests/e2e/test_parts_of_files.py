@@ -91,7 +91,16 @@ def test_a_probe_of_a_film_reads_head_and_tail_off_the_disc(site: Site) -> None:
     assert "bytes_read" in drive
     status = json.loads(site.command("cache", "status", "--json").stdout)
     assert status["parts"] == 1
-    assert "in part" in site.command("cache", "status").stdout
+    size = film.stat().st_size
+    (partial,) = status["partial"]
+    assert (partial["path"], partial["size"]) == ("photos/film.mov", size)
+    assert CHUNK < partial["bytes"] == status["part_bytes"] < size
+    told = site.command("cache", "status").stdout
+    assert "in part" in told
+    assert "  photos/film.mov: " in told
+    shown = site.mountpoint / "photos" / "film.mov"
+    assert os.getxattr(shown, "user.odarchive.state") == b"partial"
+    assert partial["bytes"] <= int(os.getxattr(shown, "user.odarchive.cached")) <= 2 * CHUNK  # of whole chunks
 
 
 @needs_root

@@ -235,6 +235,10 @@ def test_the_folder_of_views_is_there_and_not_listed(site: Site) -> None:
     assert (views / "snapshots/1/file").read_bytes() == b"one"
     assert os.listdir(views / "dates") == ["1970-01-01", "2023-11-14"]
     assert (views / "dates/2023-11-14/file").read_bytes() == b"one"
+    for path in (views / "snapshots/1/file", views / "dates/2023-11-14/file"):
+        assert os.getxattr(path, "user.odarchive.state") == b"cached"
+        assert os.getxattr(path, "user.odarchive.disc") == b"X-0001.1"
+        assert os.getxattr(path, "user.odarchive.digest") == b"blake3:" + blake3(b"one").hexdigest().encode()
     assert os.listdir(views / "discs") == ["X-0001.1"]
     assert os.listdir(views / "discs/X-0001.1") == []  # of the present, it carries nothing
     number = (views / "snapshots/1/file").stat().st_ino
