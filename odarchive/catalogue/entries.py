@@ -304,6 +304,7 @@ class Recorder:
         for digest, number in known.items():
             numbers[digest] = number
         new = [row for row in rows.values() if row[1] not in known] if known else list(rows.values())
+        new.sort()  # ascending rows fill their pages
         raw.executemany("INSERT INTO content (id, digest, size) VALUES (?, ?, ?)", new)
         size = sum(map(itemgetter(2), new))
         raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (size, self.snapshot))

@@ -44,6 +44,6 @@ def forget(connection: Connection, content: ContentId) -> None:
 def by_digest(connection: Connection, digest: bytes) -> Grid | None:
     """The chunks of the content with a digest."""
     c = schema.content.c
-    first = func.substr(c.digest, 1, 6) == digest[:6]  # what the index has
+    first = func.substr(c.digest, 1, 4) == digest[:4]  # what the index has
     row = connection.execute(select(c.id, c.size).where(first, c.digest == digest)).one_or_none()
     return None if row is None else grid(connection, ContentId(row[0]), row[1])

@@ -134,7 +134,8 @@ def add_segment(
         )
     )
     if pieces:
-        rows = [{"content": c, "segment": planned.id, "start": s, "length": n} for c, s, n in pieces]
+        ascending = sorted(pieces)  # such rows fill their pages
+        rows = [{"content": c, "segment": planned.id, "start": s, "length": n} for c, s, n in ascending]
         connection.execute(insert(schema.piece), rows)
 
 

@@ -81,7 +81,7 @@ content = Table(
     ),
     Column("digest", LargeBinary, nullable=False, comment="BLAKE3, 32 bytes, of all its bytes; of one content only"),
     Column("size", BigInteger, nullable=False, comment="> 0: empty files have no content"),
-    Index("content_digest", text("substr(digest, 1, 6)")),
+    Index("content_digest", text("substr(digest, 1, 4)")),
     comment="unique bytes",
 )
 
@@ -291,7 +291,7 @@ piece = Table(
     Column("length", BigInteger, nullable=False, comment="bytes, > 0"),
     Column("sector", BigInteger, comment="first sector on every disc of the segment; NULL until imaged"),
     Column("stored_digest", LargeBinary, comment="BLAKE3 of the age file that stands there; NULL if not encrypted"),
-    Index("piece_segment", "segment", "sector"),
+    Index("piece_segment", "segment"),
     sqlite_with_rowid=False,
     comment="ranges of contents placed on segments",
 )
