@@ -3,6 +3,7 @@
 Text is measured in Helvetica, which every printer and PDF reader has; ``svg`` stretches other fonts to the same width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -106,6 +107,20 @@ def fit(text: str, size: float, room: float, *, bold: bool = False) -> str:
     while text and width(CUT + text, size, bold=bold) > room:
         text = text[1:]
     return CUT + text if text else ""
+
+
+def listed(names: Sequence[str], size: float, room: float) -> str:
+    """Names parted by commas: the first of them that have room, and an ellipsis if there are more.
+
+    Of a first one that has no room, its end.
+    """
+    for count in range(len(names), 0, -1):
+        line = ", ".join([*names[:count], *([CUT] if count < len(names) else [])])
+        if width(line, size) <= room:
+            return line
+    rest = f", {CUT}" if len(names) > 1 else ""
+    first = fit(names[0], size, room - width(rest, size)) if names else ""
+    return first + rest if first else ""
 
 
 def shrunk(text: str, size: float, room: float, *, bold: bool = False) -> float:

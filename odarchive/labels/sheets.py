@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from odarchive.labels.code import MODULES, QUIET, square
-from odarchive.labels.shapes import Anchor, Line, Page, Ring, Shape, Text, clean, fit, shrunk
+from odarchive.labels.shapes import CUT, Anchor, Line, Page, Ring, Shape, Text, clean, fit, listed, shrunk
 
 DISC, PRINTED, HOLE = 120.0, 118.0, 15.0
 """Diameters."""
@@ -24,6 +24,8 @@ SPINE = (118.0, 6.5)
 _MARGIN = 12.0
 _FACE_CODE, _HUB_CODE, _LIST_CODE = 15.0, 8.0, 11.0
 _ROW = 18.0
+_FOLDER = 4.4
+"""From one folder's line to the next on a face."""
 
 
 class Sheet(StrEnum):
@@ -105,11 +107,11 @@ def face(label: Label, x: float, y: float, inner: float) -> list[Shape]:
     ]
     last = y + PRINTED / 2 - 9.0
     at = below + 9.5
-    for folder in label.folders:
-        if at > last:
-            break
+    rows = max(0, math.floor((last - at) / _FOLDER)) + 1
+    shown = label.folders if len(label.folders) <= rows else (*label.folders[: rows - 1], CUT)
+    for folder in shown:
         lines.append(Text(x, at, 3.0, folder))
-        at += 4.4
+        at += _FOLDER
     lines.append(Text(x, min(at + 0.6, last + 4.5), 2.2, label.uuid))
     return [*code, *(_within(line, x, y, PRINTED) for line in lines)]
 
@@ -156,7 +158,7 @@ def _spine(label: Label, x: float, y: float) -> list[Shape]:
     date = Text(x + wide - 3.0, line, 3.0, clean(label.date), anchor=Anchor.END)
     name = _name(label, x + 3.0, line, 4.0, date.left - x - 9.0)
     begin = name.left + name.width + 4.0
-    words = fit(clean(", ".join(label.folders[:2]) or label.amount), 2.8, date.left - 3.0 - begin)
+    words = listed([clean(folder) for folder in label.folders] or [label.amount], 2.8, date.left - 3.0 - begin)
     return [*cuts, name, Text(begin, line, 2.8, words), date]
 
 
@@ -182,7 +184,7 @@ def _row(label: Label, y: float, wide: float) -> list[Shape]:
     facts = Text(right, y + 6.0, 3.4, clean(f"{label.date}   {label.amount}"), anchor=Anchor.END)
     name = _name(label, left, y + 6.0, 5.0, facts.left - left - (35.0 if label.place else 5.0))
     middle = fit(clean(label.place), 3.4, facts.left - name.left - name.width - 10.0)
-    lines = [fit(clean(", ".join(label.folders)), 3.0, right - left), label.uuid]
+    lines = [listed([clean(folder) for folder in label.folders], 3.0, right - left), label.uuid]
     return [
         Line(_MARGIN, y, right, y),
         *square(label.uuid, _MARGIN + 1.0, y + (_ROW - _LIST_CODE) / 2, _LIST_CODE),

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import product
 from xml.etree import ElementTree
 
@@ -12,7 +13,7 @@ import segno
 from odarchive.cli import main
 from odarchive.labels.code import MODULES, payload, square
 from odarchive.labels.pdf import pdf
-from odarchive.labels.shapes import Box, Text, clean, fit, width
+from odarchive.labels.shapes import CUT, Box, Text, clean, fit, listed, width
 from odarchive.labels.sheets import LARGE, PAPERS, PRINTED, SMALL, Label, Sheet, face, hub, pages
 from odarchive.labels.svg import html, svg
 from tests.odarchive.librarian.shop import Shop
@@ -125,6 +126,32 @@ def test_text_is_cut_at_its_beginning():
     assert short.endswith("holidays")
     assert width(short, 3) <= 20
     assert clean("a\nb\x00\udcff") == "a?b??"
+
+
+def test_of_many_folders_the_first_stay_and_an_ellipsis_says_that_there_are_more():
+    many = replace(PLAIN, folders=tuple(f"photos/{year} (1000)" for year in range(1990, 2024)))
+    for kind, least in ((Sheet.BOX, 4), (Sheet.SPINE, 1)):
+        (page,) = pages(kind, [many], paper="a4", inner=LARGE, title="t")
+        (line,) = (one.text for one in page.shapes if isinstance(one, Text) and "photos/" in one.text)
+        *shown, last = line.split(", ")
+        assert len(shown) >= least
+        assert tuple(shown) == many.folders[: len(shown)]
+        assert last == CUT
+    texts = [one.text for one in face(many, 0, 0, LARGE) if isinstance(one, Text)]
+    shown = [text for text in texts if "photos/" in text]
+    assert len(shown) >= 3
+    assert tuple(shown) == many.folders[: len(shown)]
+    assert texts[2 + len(shown)] == CUT
+
+
+@pytest.mark.parametrize("room", [0.0, 1.0, 5.0, 20.0, 43.0, 80.0, 500.0])
+def test_a_list_of_folders_has_room(room):
+    for names in ((), ("a" * 30,), ("first folder", "second", "third"), ("b" * 90, "c")):
+        line = listed(names, 3.0, room)
+        assert width(line, 3.0) <= room
+        if room == 500.0:
+            assert line == ", ".join(names)
+    assert listed(("first folder", "second", "third"), 3.0, 22.0) == "first folder, ..."
 
 
 async def test_sheets_of_an_archive_that_has_discs(autojump_clock, tmp_path, capsys):
