@@ -140,8 +140,8 @@ def _fill(catalogue: Catalogue, pile: Pile, tell: Tell, clock: Callable[[], int]
     seen: list[str] = []
     late: list[tuple[int, str, Open]] = []
     with catalogue.write() as connection:
-        for where, opened in pile.discs:
-            tell(f"disc {where}")
+        for count, (where, opened) in enumerate(pile.discs, 1):
+            tell(f"disc {count} of {len(pile.discs)} into the catalogue: {where}")
             with _noting(opened, notes) as disc:
                 described = disc.catalogue()
                 if not rebuilding.knows_segment(connection, described.segment):

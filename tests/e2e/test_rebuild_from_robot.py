@@ -46,6 +46,7 @@ def test_the_discs_in_the_robot_give_the_archive_back(site):
     assert done.returncode == 1, done.stderr
     assert "3 discs" in done.stdout
     assert "disc 8 of 8" in done.stderr
+    assert "disc 3 of 3 into the catalogue: slot " in done.stderr
     assert "slot 7: its disc cannot be read" in done.stderr
     assert "slot 8 is no disc of an archive" in done.stderr
     assert not (site.archive / "run" / "rebuild").exists()

@@ -107,9 +107,12 @@ async def test_without_a_catalogue_of_the_set_each_disc_tells_its_names(autojump
     found = images(shop, tmp_path / "images")
     random.Random(1).shuffle(found)
     monkeypatch.setattr("odarchive.rebuild.rebuild._names", lambda *_: "")
-    path = tmp_path / "catalogue.db"
-    done = rebuild(path, sort_out(opened(found)))
+    path, told = tmp_path / "catalogue.db", []
+    done = rebuild(path, sort_out(opened(found)), tell=told.append)
     assert done.notes == ()
+    count = len(found)
+    told = [line.partition(": ")[0] for line in told]
+    assert told[:count] == [f"disc {number} of {count} into the catalogue" for number in range(1, count + 1)]
     after = view(path)
     assert {n: (before[n], after.get(n)) for n in before if before[n] != after.get(n)} == {}
     assert after == before
