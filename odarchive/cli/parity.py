@@ -110,13 +110,24 @@ def repair(settings: Settings, names: tuple[str, ...], places: tuple[Path, ...],
     done = {one.label for one in mended}
     rest = tuple(name for name in names if name not in done)
     if rest or not names:
-        _have_numpy()
-        from odarchive.parity.sets import mend  # noqa: PLC0415
-
-        mended += mend(paths, target, rest)
+        mended += _from_set(settings, paths, target, rest)
     if archive is not None and out is None:
         _queue(archive, mended)
     return _told(settings, mended)
+
+
+def _from_set(settings: Settings, paths: list[Path], out: Path, names: tuple[str, ...]) -> "list[Mended]":
+    """By the parity set; an archive that is at hand names the files of discs that are lost as a whole."""
+    _have_numpy()
+    from odarchive.parity.sets import mend  # noqa: PLC0415
+    from odarchive.repair.names import Names  # noqa: PLC0415
+
+    try:
+        catalogue = open_archive(settings.root()).catalogue
+    except OdarchiveError:
+        catalogue = None  # discs are mended without one, too
+    with Names(catalogue, paths, out) as known:
+        return mend(paths, out, names, holdings=known.of)
 
 
 def _copies(archive: "Archive", names: tuple[str, ...], paths: list[Path], out: Path) -> "list[Mended]":
@@ -176,20 +187,36 @@ def _queue(archive: "Archive", mended: "list[Mended]") -> None:
 def _told(settings: Settings, mended: "list[Mended]") -> int:
     if settings.json:
         rows = [
-            {"label": one.label, "image": str(one.path), "right": one.right, "lost": list(one.lost)} for one in mended
+            {"label": one.label, "image": str(one.path), "right": one.right, "lost": list(one.lost), "note": one.note}
+            for one in mended
         ]
         output.document({"discs": rows})
     for one in () if settings.json else mended:
         output.line(f"{one.label}: {'made again' if one.right else 'not complete'}, {one.path}")
         for name in one.lost:
-            output.note(f"odarchive: lost on {one.label}: {name}")
+            output.note(f"odarchive: lost on {one.label}: {_shown(name)}")
     broken = [one for one in mended if not one.right]
     if broken:
-        lost = sum(len(one.lost) for one in broken)
-        raise DamageFound(
-            f"{len(broken)} discs could not be made again completely, {lost} files on them are lost: "
-            + ", ".join(name for one in broken for name in one.lost[:3])
-        )
+        error = DamageFound(_summary(broken))
+        if not settings.json:
+            raise error
+        output.note(f"odarchive: {error}")  # stdout has its document
+        return error.exit_code
     if not mended:
         output.note("nothing is missing or damaged")
     return ExitCode.OK
+
+
+def _summary(broken: "list[Mended]") -> str:
+    lost = sum(len(one.lost) for one in broken)
+    few = ", ".join(_shown(name) for one in broken for name in one.lost[:3])
+    files = f", {lost} files on them are lost: {few}" if lost else ""
+    notes = "".join(f"; {one.label}: {one.note}" for one in broken if one.note)
+    return f"{len(broken)} discs could not be made again completely{files}{notes}"
+
+
+def _shown(name: str) -> str:
+    try:
+        return output.visible(name.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # a disc's own text may hold anything
+        return output.visible(name.encode("utf-8", "surrogatepass"))

@@ -18,7 +18,7 @@ from odarchive.offline.disc import ImageDisc, catalogue_of
 from odarchive.parity.discset import DiscSet, Member
 from odarchive.parity.images import Gathered, ImageFile, described, describes, gather, make_image
 from odarchive.parity.layout import BLOCK, Layout
-from odarchive.parity.mended import Mended
+from odarchive.parity.mended import Held, Holdings, Mended
 from odarchive.parity.work import Checks, damaged, encode, rescue
 
 Tell = Callable[[int], None]
@@ -84,8 +84,12 @@ def member_of(path: Path) -> Member:
     return Member(identity.label, segment, size, digest)
 
 
-def mend(paths: Iterable[Path], out: Path, labels: Sequence[str] = (), told: Tell = lambda _: None) -> list[Mended]:
+def mend(
+    paths: Iterable[Path], out: Path, labels: Sequence[str] = (), *, holdings: Holdings = lambda _uuid, _number: ()
+) -> list[Mended]:
     """Make discs of a set again: those named, or else all that are missing or damaged among ``paths``.
+
+    ``holdings`` is asked what is lost on discs whose own catalogue is lost.
 
     Raises:
         DamageFound: the set is not described by any of the images.
@@ -104,9 +108,10 @@ def mend(paths: Iterable[Path], out: Path, labels: Sequence[str] = (), told: Tel
         if not found.checked:
             return _made_anew(found, {number: path for number, (_, path) in sinks.items()}, out)
         loss = rescue(
-            of.layout, found.checks, found.images, sizes, {number: sink for number, (sink, _) in sinks.items()}, told
+            of.layout, found.checks, found.images, sizes, {number: sink for number, (sink, _) in sinks.items()}
         )
-        return [_judged(found, number, path, out, loss.ranges.get(number, [])) for number, (_, path) in sinks.items()]
+        judged = _Judge(found, out, holdings)
+        return [judged.of(number, path, loss.ranges.get(number, [])) for number, (_, path) in sinks.items()]
 
 
 def _made_anew(found: Gathered, wanted: Mapping[int, Path], out: Path) -> list[Mended]:
@@ -153,25 +158,38 @@ def _damaged(found: Gathered) -> list[int]:
     return wrong
 
 
-def _judged(found: Gathered, number: int, path: Path, out: Path, lost: list[tuple[int, int]]) -> Mended:
-    of, member = found.of, found.of.members[number]
-    final = out / f"{member.label}.iso"
-    if number >= of.layout.data:
-        if lost:
-            return Mended(member.label, final, right=False, lost=("parity; no file of the archive",))
-        _finished(of, number - of.layout.data, found.checks, path, final)
-        return Mended(member.label, final, right=True, lost=())
-    if _digest(path, member.size) == member.digest and not lost:
-        _named(path, final)
-        return Mended(member.label, final, right=True, lost=())
-    partial = out / f"{member.label}.partial.iso"
-    names = tuple(_names(path, lost))
-    _named(path, partial)
-    return Mended(member.label, partial, right=False, lost=names)
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Says what became of discs, and gives their images a name."""
+
+    found: Gathered
+    out: Path
+    holdings: Holdings
+
+    def of(self, number: int, path: Path, lost: list[tuple[int, int]]) -> Mended:
+        """Of the disc ``number``, made again as ``path`` but for the ranges ``lost``."""
+        of, member = self.found.of, self.found.of.members[number]
+        final = self.out / f"{member.label}.iso"
+        if number >= of.layout.data:
+            if lost:
+                return Mended(member.label, final, right=False, lost=(), note="it holds parity, no file of the archive")
+            _finished(of, number - of.layout.data, self.found.checks, path, final)
+            return Mended(member.label, final, right=True, lost=())
+        if _digest(path, member.size) == member.digest and not lost:
+            _named(path, final)
+            return Mended(member.label, final, right=True, lost=())
+        partial = self.out / f"{member.label}.partial.iso"
+        own = _own(path)
+        held = self.holdings(of.archive, member.segment) if own is None else own
+        names, note = _lost(held, lost)
+        if own is None and not held:
+            note = "its own catalogue is lost too, and no other one names its files"
+        _named(path, partial)
+        return Mended(member.label, partial, right=False, lost=names, note=note)
 
 
-def _names(path: Path, lost: list[tuple[int, int]]) -> Iterator[str]:
-    """Files that have bytes in the lost ranges."""
+def _own(path: Path) -> list[Held] | None:
+    """What an image says that it holds; None: that is lost too."""
     try:
         disc = ImageDisc.of_file(path)
         try:
@@ -179,16 +197,24 @@ def _names(path: Path, lost: list[tuple[int, int]]) -> Iterator[str]:
         finally:
             disc.close()
     except OdarchiveError:
-        yield "its own catalogue is lost too, so its files cannot be told"
-        return
-    own = True
-    for piece in sorted(contents, key=lambda piece: piece.sector):
-        begin, end = piece.sector * SECTOR, piece.sector * SECTOR + piece.length
-        if any(first < end and last > begin for first, last in lost):
-            own = False
-            yield piece.paths[0] if piece.paths else piece.digest.hex()
-    if own:
-        yield "no file, but own sectors of the disc"
+        return None
+    return [
+        Held(piece.paths[0] if piece.paths else piece.digest.hex(), piece.sector * SECTOR, piece.length)
+        for piece in sorted(contents, key=lambda piece: piece.sector)
+    ]
+
+
+def _lost(held: Sequence[Held], lost: list[tuple[int, int]]) -> tuple[tuple[str, ...], str]:
+    """Files that have bytes in the lost ranges, and what is to be said beside them."""
+    found: dict[str, None] = {}
+    for one in held:
+        if one.begin is not None and any(first < one.begin + one.length and last > one.begin for first, last in lost):
+            found[one.path] = None
+    unplaced = sum(one.begin is None for one in held)
+    note = "" if found else "no file is lost, but own sectors of the disc"
+    if unplaced:
+        note = f"which of {unplaced}{' more' if found else ''} files on it are lost cannot be told"
+    return tuple(found), note
 
 
 def _image(stack: ExitStack, path: Path, member: Member) -> ImageFile:

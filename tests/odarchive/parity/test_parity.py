@@ -160,7 +160,9 @@ def test_one_block_beyond_is_told_and_the_rest_comes_back(shelf, tmp_path):
         assert len(got) == len(want)
         wrong = [n for n in range(0, len(want), BLOCK) if got[n : n + BLOCK] != want[n : n + BLOCK]]
         assert len(wrong) <= 1
-        assert found[label].lost
+        assert found[label].lost == (), "these images have no catalogue"
+        assert "no other one names its files" in found[label].note
+    assert "holds parity" in found["PARITY_0"].note
     again = mend([*left, *[tmp_path / "left" / "x" for _ in ()]], tmp_path / "named", ["DATA_07"])
     assert [one.label for one in again] == ["DATA_07"]
 
