@@ -2,12 +2,14 @@
 
 The mount writes ``NUMBER.json`` (the content's number) and touches it while somebody waits; whoever answers writes
 ``NUMBER.yes`` or ``NUMBER.no`` beside it. Files, because the mount, the commands and the librarian are processes of
-their own, and none of them must run for the others. A question that nobody has touched for ``STALE`` seconds is dead.
+their own, and none of them must run for the others. A question that nobody has touched for ``STALE`` seconds is dead,
+and what was answered to it is no answer to the next one.
 """
 
 import json
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -22,6 +24,9 @@ class Verdict(Enum):
 
     ALLOWED = "yes"
     REFUSED = "no"
+
+
+_VERDICTS = tuple(verdict.value for verdict in Verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Box:
     def ask(self, question: Question) -> None:
         """Put a question, or keep it alive."""
         self._folder.mkdir(mode=0o770, exist_ok=True)
+        if not _lives(self._folder / f"{question.content}.json"):
+            self._unlink(question.content, _VERDICTS)
         words = {"path": question.path, "size": question.size, "who": question.who, "since": question.since}
         fresh = self._folder / f".{question.content}.{os.getpid()}"
         fresh.write_text(json.dumps(words))
@@ -58,12 +65,13 @@ class Box:
 
     def forget(self, content: int) -> None:
         """Nobody waits any more, or the answer has been heard."""
-        for suffix in ("json", *(verdict.value for verdict in Verdict)):
+        for suffix in ("json", *_VERDICTS):
             with suppress(OSError):
-                (self._folder / f"{content}.{suffix}").unlink()
+                self._unlink(content, (suffix,))
 
     def answer(self, content: int, verdict: Verdict) -> None:
-        """A person's answer to a question."""
+        """A person's answer to a question; it replaces another one."""
+        self._unlink(content, (word for word in _VERDICTS if word != verdict.value))
         (self._folder / f"{content}.{verdict.value}").touch()
 
     def questions(self) -> list[Question]:
@@ -76,10 +84,22 @@ class Box:
                     found.append(question)
         return sorted(found, key=lambda question: (question.since, question.content))
 
+    def _unlink(self, content: int, suffixes: Iterable[str]) -> None:
+        for suffix in suffixes:
+            with suppress(FileNotFoundError):
+                (self._folder / f"{content}.{suffix}").unlink()
+
+
+def _lives(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime <= STALE
+    except OSError:
+        return False
+
 
 def _read(path: Path) -> Question | None:
     try:
-        if time.time() - path.stat().st_mtime > STALE:
+        if not _lives(path):
             return None
         words = json.loads(path.read_text())
         return Question(

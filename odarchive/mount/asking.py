@@ -1,9 +1,10 @@
 """Contents of a mount that asks: a read that needs a disc waits until a person has allowed it.
 
-A wrapper of ``odfs.ports.Contents``. One question per file, however many read it; it ends with the last of them. A file
-that comes into the cache meanwhile, because a person recalled it, is served without an answer.
+A wrapper of ``odfs.ports.Contents``. One question per file, however many read it; it ends with the last of them. Leave
+holds while the file is open: its later reads ask nobody. A file that comes into the cache meanwhile, because a person
+recalled it, is served without an answer.
 
-Concurrency: one trio thread; the table of waiting readers changes between checkpoints only.
+Concurrency: one trio thread; the tables of waiting readers and of leave change between checkpoints only.
 """
 
 import logging
@@ -16,7 +17,7 @@ import trio
 from odarchive.asked import Box, Question, Verdict
 from odarchive.mount.contents import CachedContents
 from odfs.errors import RecallRefused, RecallTimedOut
-from odfs.ports import Attributes, Namespace, Recall
+from odfs.ports import Attributes, Inode, Namespace, Recall
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +37,27 @@ class AskingContents:
         self._box = box
         self._deadline = deadline
         self._waiting: Counter[int] = Counter()
+        self._leave: set[Inode] = set()
+        """Open files whose recall was allowed."""
         self.read_now = inner.read_now
         self.backing = inner.backing
         self.resident = inner.resident
-        self.forget = inner.forget
 
     async def read(self, file: Attributes, offset: int, length: int, recall: Recall) -> bytes | memoryview:
         """See the port."""
         if recall is Recall.ASK:
-            try:
-                return await self._inner.read(file, offset, length, Recall.NEVER)
-            except RecallRefused:
-                await self._allowed(file)
+            if file.ino not in self._leave:
+                try:
+                    return await self._inner.read(file, offset, length, Recall.NEVER)
+                except RecallRefused:
+                    await self._allowed(file)
             recall = Recall.WAIT
         return await self._inner.read(file, offset, length, recall)
+
+    def forget(self, file: Attributes) -> None:
+        """See the port."""
+        self._leave.discard(file.ino)
+        self._inner.forget(file)
 
     async def _allowed(self, file: Attributes) -> None:
         """Return when a person has allowed it, or it is here.
@@ -63,7 +71,8 @@ class AskingContents:
         self._waiting[content] += 1
         try:
             with trio.move_on_after(self._deadline):
-                await self._answered(Question(content, path, file.size, "a reader of the mount", time.time()))
+                if await self._answered(Question(content, path, file.size, "a reader of the mount", time.time())):
+                    self._leave.add(file.ino)
                 return
             raise RecallTimedOut(f"{path!r}: nobody allowed its recall in time (odarchive asked)")
         except OSError as error:
@@ -74,7 +83,8 @@ class AskingContents:
                 del self._waiting[content]
                 self._box.forget(content)
 
-    async def _answered(self, question: Question) -> None:
+    async def _answered(self, question: Question) -> bool:
+        """Whether it was allowed; if not, it is here."""
         touched = -ALIVE
         while not self._inner.resident(question.content):
             if time.monotonic() - touched > ALIVE:
@@ -84,7 +94,8 @@ class AskingContents:
                 touched = time.monotonic()
             verdict = self._box.verdict(question.content)
             if verdict is Verdict.ALLOWED:
-                return
+                return True
             if verdict is Verdict.REFUSED:
                 raise RecallRefused(f"{question.path!r}: its recall was refused")
             await trio.sleep(PERIOD)
+        return False

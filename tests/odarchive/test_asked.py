@@ -32,3 +32,29 @@ def test_what_is_dead_or_no_question_is_not_shown(tmp_path: Path) -> None:
     for name, text in (("8", "{"), ("9", "[]"), ("word", "{}"), ("10", '{"path": "a"}')):
         (tmp_path / FOLDER / f"{name}.json").write_text(text)
     assert box.questions() == []
+
+
+def test_an_old_answer_is_no_answer_to_a_new_question(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    question = Question(7, "a", 5, "x", 2.0)
+    box.ask(question)
+    box.forget(7)
+    box.answer(7, Verdict.ALLOWED)  # he saw the question a moment before
+    box.ask(question)
+    assert (box.verdict(7), box.questions()) == (None, [question])
+    box.answer(7, Verdict.ALLOWED)  # to a mount that dies before it hears it
+    path = tmp_path / FOLDER / "7.json"
+    os.utime(path, (0, path.stat().st_mtime - STALE - 1))
+    box.ask(question)
+    assert box.verdict(7) is None
+    box.answer(7, Verdict.ALLOWED)
+    box.ask(question)  # keeps it alive
+    assert box.verdict(7) is Verdict.ALLOWED
+
+
+def test_the_later_of_two_answers_counts(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.ask(Question(7, "a", 5, "x", 2.0))
+    for verdict in (Verdict.ALLOWED, Verdict.REFUSED, Verdict.ALLOWED):
+        box.answer(7, verdict)
+        assert box.verdict(7) is verdict
