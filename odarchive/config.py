@@ -5,6 +5,7 @@ names other places. Every mistake is reported with the file, the key and what is
 (``cli``) nor for making objects of it (``bootstrap``).
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -265,12 +266,17 @@ def _loopback(path: Path, listen: str) -> str:
     return listen
 
 
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+"""As RFC 5322, 3.4.1, without quotes and literals: of others Python's ``email`` cannot always make a header."""
+
+
 def _notify(path: Path, told: NotifyConfig) -> NotifyConfig:
     if told.webhook and not told.webhook.startswith(("http://", "https://")):
         raise ConfigError(f"{path}: [notify] webhook = {told.webhook!r}: it must begin with https:// or http://")
     for key in ("mail_to", "mail_from"):
         address = getattr(told, key)
-        if address and not ("@" in address and address.isascii() and address.isprintable() and " " not in address):
+        if address and not all(_ADDRESS.fullmatch(one) for one in address.split(",")):
             raise ConfigError(f"{path}: [notify] {key} = {address!r} is no address")
     if bool(told.smtp_user) != bool(told.smtp_password_file):
         raise ConfigError(f"{path}: [notify] smtp_user and smtp_password_file belong together")

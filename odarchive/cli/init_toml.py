@@ -92,7 +92,7 @@ driver = {driver}
 # webhook = "https://..."      # gets the message by POST, as JSON: {{"title": ..., "text": ...}}
 # mail_to = "me@example.org"
 # mail_from = ""               # who it is from; default: as mail_to
-# smtp = "localhost:25"        # with smtp_user and smtp_password_file the connection is encrypted
+# smtp = "localhost:25"        # with smtp_user and smtp_password_file it is encrypted and its certificate checked
 # after = 60                   # seconds that something must last before it is told
 """
 

@@ -7,6 +7,7 @@ of a webhook's address, which often holds a token, only the host.
 import os
 import signal
 import smtplib
+import ssl
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -87,24 +88,35 @@ def post(address: str, message: Message) -> None:
 
 
 def mail(root: Path, told: NotifyConfig, message: Message) -> None:
-    """Send it by e-mail."""
+    """Send it by e-mail. A password goes to a server only whose certificate this machine trusts."""
+    host, _, port = told.smtp.rpartition(":")
+    host = host.strip("[]")
+    try:
+        letter = _letter(told, message)
+        with smtplib.SMTP(host, int(port), timeout=PATIENCE) as server:
+            if told.smtp_user:
+                server.starttls(context=ssl.create_default_context())
+                server.login(told.smtp_user, (root / told.smtp_password_file).read_text("utf-8").strip())
+            server.send_message(letter)
+    except smtplib.SMTPAuthenticationError:
+        raise NotTold(f"{told.smtp} does not accept the name and the password") from None
+    except ssl.SSLCertVerificationError as error:
+        raise NotTold(
+            f"{told.smtp}: its certificate is not to be trusted ({error.verify_message}), so it gets no password; "
+            "name the server as its certificate does, or add who signed it to /etc/ssl/certs"
+        ) from error
+    except (OSError, ValueError, smtplib.SMTPException) as error:
+        raise NotTold(f"mail through {told.smtp}: {_short(error)}") from error
+
+
+def _letter(told: NotifyConfig, message: Message) -> EmailMessage:
     letter = EmailMessage()
     letter["Subject"] = message.title
     letter["From"] = told.mail_from or told.mail_to
     letter["To"] = told.mail_to
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(message.text)
-    host, _, port = told.smtp.rpartition(":")
-    try:
-        with smtplib.SMTP(host.strip("[]"), int(port), timeout=PATIENCE) as server:
-            if told.smtp_user:
-                server.starttls()
-                server.login(told.smtp_user, (root / told.smtp_password_file).read_text("utf-8").strip())
-            server.send_message(letter)
-    except smtplib.SMTPAuthenticationError:
-        raise NotTold(f"{told.smtp} does not accept the name and the password") from None
-    except (OSError, ValueError, smtplib.SMTPException) as error:
-        raise NotTold(f"mail through {told.smtp}: {_short(error)}") from error
+    return letter
 
 
 def _short(error: Exception) -> str:

@@ -3,13 +3,20 @@
 import json
 import socket
 import socketserver
+import ssl
 import threading
 import time
-from contextlib import contextmanager
+from base64 import b64encode
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import trio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from odarchive.config import NotifyConfig, load
 from odarchive.errors import ConfigError
@@ -207,11 +214,97 @@ def test_a_mail_server_that_says_nothing_is_left(tmp_path, monkeypatch):
             way(HELLO)
 
 
+def certificate(folder, name):
+    """One that nobody has signed, and its key, in a file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    days = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2049, 1, 1, tzinfo=UTC))
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, *days)
+    names = x509.SubjectAlternativeName([x509.DNSName(name)])
+    made = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = folder / f"{name}.pem"
+    path.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(serialization.Encoding.PEM, *plain)
+    )
+    return path
+
+
+class SecretSmtp(socketserver.StreamRequestHandler):
+    """Encrypts when asked to (RFC 3207), and takes every password (RFC 4616)."""
+
+    certificate = None
+    got: list[bytes] = []  # noqa: RUF012  of one test
+
+    def handle(self):
+        self.wfile.write(b"220 here\r\n")
+        with suppress(OSError), ExitStack() as self.open:
+            while line := self.rfile.readline():
+                self.answer(line.split()[0].upper(), line)
+
+    def answer(self, word, line):
+        if word == b"EHLO":
+            self.wfile.write(b"250-here\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n")
+        elif word == b"STARTTLS":
+            self.wfile.write(b"220 go on\r\n")
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            inner = self.open.enter_context(context.wrap_socket(self.connection, server_side=True))
+            self.rfile, self.wfile = inner.makefile("rb"), inner.makefile("wb", buffering=0)
+        elif word == b"AUTH":
+            self.got.append(line)
+            self.wfile.write(b"235 yes\r\n")
+        elif word == b"DATA":
+            self.wfile.write(b"354 go on\r\n")
+            while (text := self.rfile.readline()) != b".\r\n":
+                self.got.append(text)
+            self.wfile.write(b"250 yes\r\n")
+        else:
+            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 yes\r\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "said"),
+    [
+        ("localhost", True, ""),
+        ("localhost", False, "not to be trusted .*self.signed.*gets no password"),
+        ("mail.example.org", True, "not to be trusted .*localhost.*gets no password"),
+    ],
+)
+def test_a_password_goes_to_a_server_only_that_shows_who_it_is(tmp_path, monkeypatch, name, known, said):
+    monkeypatch.setattr(SecretSmtp, "got", [])
+    monkeypatch.setattr(SecretSmtp, "certificate", certificate(tmp_path, name))
+    monkeypatch.setenv("SSL_CERT_FILE", str(SecretSmtp.certificate if known else tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    (tmp_path / "password").write_text("sesame\n")
+    with serving(socketserver.TCPServer(("127.0.0.1", 0), SecretSmtp)) as port:
+        told = NotifyConfig(mail_to="me@example.org", smtp=f"localhost:{port}", smtp_user="me")
+        told = replace(told, smtp_password_file="password")  # noqa: S106  the name of a file
+        (way,) = hooks(tmp_path, told).values()
+        if said:
+            with pytest.raises(NotTold, match=said):
+                way(HELLO)
+            assert SecretSmtp.got == []
+        else:
+            way(HELLO)
+            assert SecretSmtp.got[0] == b"AUTH PLAIN " + b64encode(b"\0me\0sesame") + b"\r\n"
+            assert b"Subject: a title\r\n" in SecretSmtp.got
+
+
+def test_what_cannot_be_a_letter_is_not_told(tmp_path):
+    (way,) = hooks(tmp_path, NotifyConfig(mail_to="me@example.org", smtp="localhost:1")).values()
+    with pytest.raises(NotTold, match="mail through"):
+        way(Message("two\nlines", ""))
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
         ('webhook = "ftp://x"', "webhook"),
         ('mail_to = "nobody"', "mail_to"),
+        ('mail_to = "a?@"', "mail_to"),
+        ('mail_to = "a@b,"', "mail_to"),
+        ('mail_from = "(:@b"', "mail_from"),
         ('mail_to = "a@b\\nBcc: c@d"', "mail_to"),
         ('smtp = "localhost"', "smtp"),
         ('smtp_user = "me"', "belong together"),
