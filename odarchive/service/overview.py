@@ -23,7 +23,7 @@ from robot.errors import RobotError
 from robot.wire.errand import choices
 
 MOST_ROWS = 40
-"""Jobs looked at, and shown, at the most."""
+"""Jobs shown at the most."""
 MOST_RECALLS, MOST_LINES = 12, 10
 """Recalls and lines of the diary shown at the most."""
 _GLANCE = 0.5
@@ -40,7 +40,8 @@ async def overview(librarian: Librarian, slots: int) -> dict[str, Any]:
     room = librarian.room
     listed = await open_jobs(librarian)
     wants = list(librarian.demand)[:MOST_RECALLS]
-    known = await room.read(_known, listed[:MOST_ROWS], [want.content for want in wants], slots)
+    burns = [job for job in listed if job.kind is not JobKind.RECALL]  # those have a table of their own
+    known = await room.read(_known, burns[:MOST_ROWS], [want.content for want in wants], slots)
     asked = room.board.asked
     waits = librarian.estimates()
     return {
@@ -54,8 +55,8 @@ async def overview(librarian: Librarian, slots: int) -> dict[str, Any]:
             "since": duration(trio.current_time() - asked.since),
         },
         "drives": [_drive(librarian, bay) for bay in librarian.bays],
-        "jobs": [_job(job, known["names"]) for job in listed[:MOST_ROWS] if job.kind is not JobKind.RECALL],
-        "more_jobs": max(0, len(listed) - MOST_ROWS),
+        "jobs": [_job(job, known["names"]) for job in burns[:MOST_ROWS]],
+        "more_jobs": max(0, len(burns) - MOST_ROWS),
         "recalls": [_want(want, waits.get(want.content, 0.0), known["names"]) for want in wants],
         "more_recalls": len(librarian.demand) - len(wants),
         "cache": {"used": size(room.cache.used), "quota": size(room.cache.quota)},

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -10,13 +11,14 @@ from starlette.requests import Request
 from odarchive.catalogue import jobs
 from odarchive.config import Config, load
 from odarchive.errors import ConfigError
-from odarchive.model import JobState
+from odarchive.model import ContentId, JobKind, JobState
 from odarchive.service import doors as doors_module
+from odarchive.service import overview as overview_module
 from odarchive.service.doors import doors
 from odarchive.service.http import application, page_application
 from odarchive.service.key import key_of
 from odarchive.service.needs import needs, open_jobs
-from odarchive.service.overview import duration, size, ticks
+from odarchive.service.overview import MOST_ROWS, duration, size, ticks
 from odarchive.service.web import read_form
 from robot.ports import drive
 from robot.wire.errand import Answer, Errand
@@ -168,6 +170,21 @@ async def test_forty_jobs_that_lack_one_thing_are_one_need(autojump_clock, shop)
         assert page.count('class="state waiting"') == len(shop.jobs()) > 1
         again = await client.post("/again", data={"token": await token(client)})
         assert again.status_code == 303
+
+
+async def test_recalls_take_no_row_from_what_is_to_be_burned(autojump_clock, shop, monkeypatch):
+    shop.build(folders=3, files=4, size=2_000_000, blanks=range(0))
+    async with shop.life() as librarian, browser(librarian) as client:
+        burns = shop.jobs()
+        recall = replace(burns[0], kind=JobKind.RECALL, segment=None, content=ContentId(1))
+
+        async def many(_librarian):
+            return [recall] * (MOST_ROWS + 1) + burns
+
+        monkeypatch.setattr(overview_module, "open_jobs", many)
+        page = (await client.get("/")).text
+        assert page.count("<td>burn ") == len(burns) > 1
+        assert "odarchive job list --open" not in page
 
 
 async def test_hostile_reasons_are_escaped(autojump_clock, shop):
