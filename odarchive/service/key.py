@@ -4,10 +4,13 @@ It lies in the archive's folder, readable for the librarian's user alone, and st
 never logged. What a form must carry (against pages of others that post to this one) is made from it.
 """
 
+import errno
 import hashlib
 import hmac
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from odarchive.errors import ConfigError
@@ -37,16 +40,21 @@ def key_of(root: Path) -> str:
 
 
 def _make(path: Path) -> None:
+    """Write one whole, unless another process is faster: what it has told already holds."""
     if path.exists():
         return
-    half = path.with_name(f"{path.name}.{os.getpid()}.new")
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor, half = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(_BYTES) + "\n")
-        half.replace(path)
+        with suppress(FileExistsError):
+            os.link(half, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP):
+            raise
+        Path(half).replace(path)  # the file system knows no hard links
     finally:
-        half.unlink(missing_ok=True)
+        Path(half).unlink(missing_ok=True)
 
 
 def form_token(key: str) -> str:

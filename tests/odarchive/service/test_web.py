@@ -1,6 +1,9 @@
 """The status page against people who should not be there, and what it says to those who should."""
 
+import errno
+import os
 import re
+import secrets
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -253,6 +256,30 @@ def test_the_key_is_made_once_and_nobody_else_may_read_it(tmp_path):
         key_of(tmp_path)
 
 
+def test_of_two_who_make_the_key_at_once_one_wins(tmp_path, monkeypatch):
+    made = []
+
+    def slow(_bytes, draw=secrets.token_urlsafe):
+        if not made:
+            made.append("")
+            made.append(key_of(tmp_path))  # the other one, in the middle of this one
+        return draw(32)
+
+    monkeypatch.setattr(secrets, "token_urlsafe", slow)
+    assert key_of(tmp_path) == made[1] == key_of(tmp_path)
+    assert os.listdir(tmp_path) == ["web.key"]
+
+
+def test_a_key_is_made_where_there_are_no_hard_links(tmp_path, monkeypatch):
+    def link(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    key = key_of(tmp_path)
+    assert (key_of(tmp_path), os.listdir(tmp_path)) == (key, ["web.key"])
+    assert (tmp_path / "web.key").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("listen", ["0.0.0.0:8610", "8610", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", "[::]:80"])
 def test_the_page_is_for_loopback_alone(tmp_path, listen):
     (tmp_path / "archive.toml").write_text(f'[web]\nlisten = "{listen}"\n')
@@ -272,7 +299,6 @@ def test_a_port_that_is_taken_is_named(tmp_path):
 
 
 def test_ports_handed_over_by_systemd_must_be_of_loopback(tmp_path, monkeypatch):
-    import os
     import socket
 
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
