@@ -82,12 +82,10 @@ async def read_slowly(
     """
     if file.failure is not None and trio.current_time() - file.failed_at < AGAIN:
         raise file.failure
-    if file.recall is None:
-        file.recall = readers.judge(file.pid, file.flags, file.uid)
     began = trio.current_time()
     try:
         with trio.fail_after(deadline):
-            data = await contents.read(file.attributes, offset, expected, file.recall)
+            data = await _read(file, offset, expected, contents, readers)
     except (RecallRefused, RecallTimedOut, trio.TooSlowError) as error:
         file.failed_at = trio.current_time()
         file.failure = error if file.failed_at - began > WAITED else None
@@ -95,6 +93,18 @@ async def read_slowly(
     if len(data) != expected:
         raise short(len(data), offset, expected)
     return data
+
+
+async def _read(file: OpenFile, offset: int, expected: int, contents: Contents, readers: Readers) -> bytes | memoryview:
+    """Who opened it is looked at only when a disc is needed: what is in the cache is for all and counts nowhere."""
+    if file.recall is None:
+        try:
+            return await contents.read(file.attributes, offset, expected, Recall.NEVER)
+        except RecallRefused:
+            file.recall = file.recall or readers.judge(file.pid, file.flags, file.uid)
+            if file.recall is Recall.NEVER:
+                raise
+    return await contents.read(file.attributes, offset, expected, file.recall)
 
 
 def short(length: int, offset: int, expected: int) -> ContentUnavailable:

@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+import trio
 
+from odfs.answering import OpenFile, read_slowly
+from odfs.errors import RecallRefused
 from odfs.options import MountOptions
-from odfs.ports import Recall
+from odfs.ports import Attributes, Inode, Recall
 from odfs.readers import CRAWLERS, Readers, names
 
 ORDINARY = ["cat", "rsync", "nautilus", "smbd", "vlc", "python3", "bash", "cp", "ffmpeg", "gvfs", "thunar", "grep"]
@@ -129,3 +132,50 @@ def test_who_does_not_want_to_wait_is_not_asked_about(tmp_path: Path) -> None:
     process(tmp_path, 7, "cat", ["cat"])
     assert of(tmp_path, recall=Recall.ASK).judge(7, os.O_RDONLY) is Recall.ASK
     assert of(tmp_path, recall=Recall.ASK).judge(7, os.O_NONBLOCK) is Recall.NEVER
+
+
+class Cached:
+    """Contents of which some are in the cache but not in memory; the others come when they may."""
+
+    def __init__(self, *inodes: int) -> None:
+        self.here = set(inodes)
+
+    def read_now(self, _file: Attributes, _offset: int, _length: int) -> None:
+        return None
+
+    def resident(self, content: int | None) -> bool:
+        return content in self.here
+
+    def forget(self, _file: Attributes) -> None:
+        pass
+
+    async def read(self, file: Attributes, _offset: int, length: int, recall: Recall) -> bytes:
+        await trio.lowlevel.checkpoint()
+        if file.ino not in self.here and recall is Recall.NEVER:
+            raise RecallRefused("on a disc")
+        return bytes(length)
+
+
+async def test_files_of_the_cache_are_everybodys_and_not_counted(tmp_path: Path) -> None:
+    process(tmp_path, 7, "cp", ["cp"])
+    process(tmp_path, 8, "updatedb", ["updatedb"])
+    readers, contents = of(tmp_path, recall_rate=2), Cached(*range(1, 6))
+
+    def opened(ino: int, pid: int) -> OpenFile:
+        return OpenFile(Attributes(Inode(ino), 0o100444, 1, 0, 0, 10, 0, 0, content=ino), os.O_RDONLY, pid)
+
+    async def read(file: OpenFile) -> None:
+        await read_slowly(file, 0, 10, contents, readers, 60.0)
+
+    for ino in contents.here:  # more than the rate
+        await read(opened(ino, 7))
+        await read(opened(ino, 8))
+    one = opened(100, 7)
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            nursery.start_soon(read, one)
+    await read(opened(101, 7))
+    for ino, pid in ((102, 7), (103, 8)):
+        with pytest.raises(RecallRefused):
+            await read(opened(ino, pid))
+    await read(opened(1, 7))
