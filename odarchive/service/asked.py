@@ -10,10 +10,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from odarchive.librarian.scheduler import Librarian
+from odarchive.service.bodies import cleaned, json_body
 from robot.changers.people import Asked
 from robot.wire.errand import Answer, choices, sentence
-
-LONGEST_WORDS = 200
 
 
 def asked_routes(librarian: Librarian) -> list[Route]:
@@ -24,16 +23,22 @@ def asked_routes(librarian: Librarian) -> list[Route]:
         if request.method == "GET":
             return JSONResponse(_asked(board.asked))
         try:
-            document = await request.json()
-            number, said = document["number"], Answer(document["answer"])
-            words = str(document.get("words", ""))[:LONGEST_WORDS]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return PlainTextResponse("number must be an errand's, and answer one of the words", 400)
-        if not board.say(number, said, "".join(letter for letter in words if letter.isprintable())):
+            number, said, words = _answer(await json_body(request))
+        except ValueError as error:
+            return PlainTextResponse(str(error), 400)
+        if not board.say(number, said, words):
             return PlainTextResponse("that errand is not asked any more", 409)
         return JSONResponse({})
 
     return [Route("/v1/asked", asked, methods=["GET", "POST"])]
+
+
+def _answer(body: object) -> tuple[int, Answer, str]:
+    document = body if isinstance(body, dict) else {}
+    number, said = document.get("number"), document.get("answer")
+    if not isinstance(number, int) or said not in list(Answer):
+        raise ValueError("number must be an errand's, and answer one of the words")
+    return number, Answer(said), cleaned(str(document.get("words", "")))
 
 
 def _asked(asked: Asked | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from odarchive.librarian.errands import Errand, Errands
 from odarchive.librarian.scheduler import Librarian
 from odarchive.librarian.stock import take_stock
 from odarchive.model import SlotState
+from odarchive.service.bodies import json_body
 from odarchive.service.report import robot_report
 from robot.errors import RobotError
 from robot.ports import Element, ElementKind
@@ -48,7 +49,7 @@ def errand_routes(librarian: Librarian) -> list[Route]:
 
     async def order(request: Request) -> Response:
         try:
-            document = await request.json()
+            document = await json_body(request)
             what, numbers = _order(document)
             places = [_place(document, end) for end in _ENDS] if what == "carry" else []
         except ValueError as error:
@@ -62,12 +63,12 @@ def errand_routes(librarian: Librarian) -> list[Route]:
     async def state(request: Request) -> Response:
         try:
             errand = errands.get(int(request.path_params["number"]))
-            wait = min(float(request.query_params.get("wait", "0")), LONGEST_WAIT)
+            wait = min(max(0.0, float(request.query_params.get("wait", "0"))), LONGEST_WAIT)
         except NotFound as error:
             return PlainTextResponse(str(error), 404)
         except ValueError:
             return PlainTextResponse("wait must be a number of seconds", 400)
-        with trio.move_on_after(max(wait, 0.0)):
+        with trio.move_on_after(wait):
             await errand.ended.wait()
         return JSONResponse({"what": errand.what, "state": errand.state, "said": errand.said})
 
@@ -100,9 +101,9 @@ def _orders(errands: Errands) -> Mapping[str, Callable[..., list[Errand]]]:
 
 
 def _order(body: object) -> tuple[str, list[int]]:
-    if not isinstance(body, dict) or body.get("do") not in _NUMBERS:
+    what = body.get("do") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(what, str) or what not in _NUMBERS:
         raise ValueError(f"do must be one of {', '.join(_NUMBERS)}")
-    what = str(body["do"])
     numbers = [body.get(name) for name in _NUMBERS[what]]
     if not all(isinstance(number, int) and 0 <= number < 1 << 31 for number in numbers):
         raise ValueError(f"{what} needs the numbers {', '.join(_NUMBERS[what])}")

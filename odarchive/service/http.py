@@ -8,9 +8,8 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from odarchive.librarian.scheduler import Librarian
 from odarchive.model import ContentId
 from odarchive.service.address import reachable
 from odarchive.service.asked import asked_routes
+from odarchive.service.bodies import json_body
 from odarchive.service.doors import doors
 from odarchive.service.errands import errand_routes
 from odarchive.service.guard import Guard, Hardened
@@ -42,7 +42,6 @@ from robot.errors import RobotError
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 60.0
-LARGEST_BODY = 4096
 
 
 def application(librarian: Librarian, key: str) -> Starlette:
@@ -63,7 +62,7 @@ def application(librarian: Librarian, key: str) -> Starlette:
 
     async def recall(request: Request) -> Response:
         try:
-            content, part, wait = _recall_order(await _body(request))
+            content, part, wait = _recall_order(await json_body(request))
         except ValueError as error:
             return PlainTextResponse(str(error), 400)
         if part is None:
@@ -112,7 +111,7 @@ def _cache_routes(librarian: Librarian) -> list[Route]:
 
     async def order_cache(request: Request) -> Response:
         try:
-            content, what, head = _cache_order(await _body(request))
+            content, what, head = _cache_order(await json_body(request))
         except ValueError as error:
             return PlainTextResponse(str(error), 400)
         try:
@@ -121,20 +120,6 @@ def _cache_routes(librarian: Librarian) -> list[Route]:
             return PlainTextResponse(str(error), 507)
 
     return [Route("/v1/cache", cache), Route("/v1/cache", order_cache, methods=["POST"])]
-
-
-async def _body(request: Request) -> Any:  # noqa: ANN401  it is whatever somebody sent
-    raw = b""
-    async with aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
-            raw += chunk
-            if len(raw) > LARGEST_BODY:
-                raise ValueError("the request is too long")
-    request._body = raw  # noqa: SLF001  Starlette's own cache of the body
-    try:
-        return await request.json()
-    except (JSONDecodeError, UnicodeDecodeError):
-        raise ValueError("the request is not JSON") from None
 
 
 def _recall_order(body: object) -> tuple[ContentId, Asked | None, float]:

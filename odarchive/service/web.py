@@ -6,7 +6,6 @@ token made from the key; names of files and discs are escaped by the templates.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -17,13 +16,12 @@ from starlette.routing import Route
 
 from odarchive.catalogue import machine
 from odarchive.librarian.scheduler import Librarian
+from odarchive.service.bodies import cleaned, raw_body
 from odarchive.service.guard import cookie_name, same_origin
 from odarchive.service.key import equal, form_token
 from odarchive.service.overview import overview, slot_count
 from robot.wire.errand import Answer, choices, sentence
 
-LARGEST_FORM = 4096
-LONGEST_WORDS = 200
 REFRESH = 10
 """Seconds after which the page is fetched anew."""
 _PAGES = Path(__file__).parent / "pages"
@@ -77,9 +75,7 @@ class StatusPages:
             number, said = int(form["errand"]), Answer(form["answer"])
         except (KeyError, ValueError):
             return PlainTextResponse("errand must be a number and answer one of the words\n", 400)
-        words = "".join(letter if letter.isprintable() else " " for letter in form.get("words", ""))
-        words = " ".join(words.split())[:LONGEST_WORDS]
-        taken = self._librarian.room.board.say(number, said, words)
+        taken = self._librarian.room.board.say(number, said, cleaned(form.get("words", "")))
         return RedirectResponse("/" if taken else "/?late=1", 303)
 
     async def _again(self, _request: Request, _form: Form) -> Response:
@@ -145,13 +141,8 @@ def _checked(handler: Handler, token: str) -> Callable[[Request], Awaitable[Resp
 
 async def read_form(request: Request) -> Form | None:
     """The fields of a form, the last of each name; None if it is too long or no form."""
-    raw = b""
-    async with aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
-            raw += chunk
-            if len(raw) > LARGEST_FORM:
-                return None
     try:
+        raw = await raw_body(request)
         fields = parse_qs(raw.decode("ascii"), keep_blank_values=True, max_num_fields=16, errors="replace")
     except (ValueError, UnicodeDecodeError):
         return None
