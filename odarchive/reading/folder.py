@@ -52,23 +52,6 @@ class Means:
     """A time before reading, nanoseconds since the epoch."""
 
 
-def read_files(tree: Tree, path: bytes, names: Sequence[bytes], means: Means) -> Iterator[Plain | Reading]:
-    """Read names of one directory that are files by the directory's own word; they are opened without a look.
-
-    Raises:
-        OSError: the directory cannot be read.
-    """
-    folder = tree.enter(path)
-    rest = []
-    for name in names:
-        plain = read_plain(folder, name, means.read_ns)
-        if plain is None:
-            rest.append(name)
-        else:
-            yield plain
-    yield from read_names(tree, path, rest, means)
-
-
 def read_names(tree: Tree, path: bytes, names: Sequence[bytes], means: Means) -> Iterator[Plain | Reading]:
     """Read names of one directory.
 

@@ -13,6 +13,7 @@ from stat import S_ISREG
 from typing import NamedTuple, Self
 
 from odarchive.digest import BLOCK, content_digest, mapped_digest, stream_digest
+from odarchive.reading import native
 from odarchive.reading.attributes import holes_of, xattrs_of
 from odarchive.reading.plain import FILE
 
@@ -98,17 +99,29 @@ def told_apart(folder: int) -> tuple[list[bytes], list[bytes]]:
     """The names in an open directory that are files by its own word, in the order of their inodes; and the others.
 
     Each once: a damaged or networked file system may list a name twice.
+
+    Raises:
+        OSError: the directory cannot be read.
     """
+    if native.functions is not None:
+        return native.functions.told_apart(folder)
     files: dict[bytes, int] = {}
     others: dict[bytes, None] = {}
     with os.scandir(b"/proc/self/fd/%d" % folder) as entries:
         for entry in entries:
-            if entry.is_file(follow_symlinks=False):
+            if _is_file(entry):
                 files[entry.name] = entry.inode()
             else:
                 others[entry.name] = None
     by_inode = sorted(files.items(), key=itemgetter(1, 0))
     return [name for name, _ in by_inode], [name for name in others if name not in files]
+
+
+def _is_file(entry: "os.DirEntry[bytes]") -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:  # a file system that does not say, and a name that cannot be looked at: told when its turn comes
+        return False
 
 
 def look(folder: int, name: bytes) -> os.stat_result:

@@ -11,12 +11,12 @@ import signal
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from operator import itemgetter
 from typing import IO, Any
 
-from odarchive.reading.folder import Means, Reading, read_files, read_names
-from odarchive.reading.plain import Plain
+from odarchive.reading.folder import Means, Reading, read_names
+from odarchive.reading.plain import Plain, read_usual
 from odarchive.reading.rules import CACHE_TAG, Rules
 from odarchive.reading.tree import Tree, names, told_apart
 
@@ -84,24 +84,37 @@ class _Worker:
     def answer(self, number: int, path: bytes, wanted: Wanted, read_ns: int) -> None:
         """Serve one request; a failure of the directory is an answer."""
         means = Means(self._rules, self._progress, mapped=True, read_ns=read_ns)
+        last: Rows = ([], [])
         try:
             files, others = wanted or self._listed(path)
             if wanted is None and len(files) + len(others) > MANY:
                 send(self._out, (number, SPLIT, (files, others)))
                 files, others = (), ()
-            found = chain(read_files(self._tree, path, files, means), read_names(self._tree, path, others, means))
-            rows: Rows = ([], [])
-            for rows in _chunks(found):
+            for rows in self._read_all(path, files, others, means):
                 self._progress(sum(map(SIZE, rows[0])))
-                if len(rows[0]) + len(rows[1]) < CHUNK:
-                    break
-                send(self._out, (number, ROWS, rows))
+                if not rows[0] and not last[1] and len(last[0]) + len(rows[1]) <= CHUNK:
+                    last = (last[0], rows[1])
+                    continue
+                if any(last):
+                    send(self._out, (number, ROWS, last))
+                last = rows
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
             send(self._out, (number, END, error.errno or 5))
         else:
-            send(self._out, (number, LAST, rows))
+            send(self._out, (number, LAST, last))
+
+    def _read_all(self, path: bytes, files: Sequence[bytes], others: Sequence[bytes], means: Means) -> Iterator[Rows]:
+        """Names of one directory in parts; most directories are one. Usual files come sorted by name."""
+        rest = list(others)
+        for start in range(0, len(files), CHUNK):
+            plain, unusual = read_usual(self._tree.enter(path), files[start : start + CHUNK], means.read_ns)
+            plain.sort()
+            rest += unusual
+            yield plain, []
+        if rest:
+            yield from _chunks(read_names(self._tree, path, rest, means))
 
     def _listed(self, path: bytes) -> tuple[Sequence[bytes], Sequence[bytes]]:
         if self._rules:

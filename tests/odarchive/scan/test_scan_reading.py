@@ -12,7 +12,7 @@ from trees import later, observed, recorded, scanned, write
 from odarchive.catalogue.wanted import Item
 from odarchive.digest import BLOCK
 from odarchive.errors import ConfigError, OdarchiveError
-from odarchive.reading import mounts, plain, pool, worker
+from odarchive.reading import mounts, native, plain, pool, worker
 from odarchive.reading import tree as tree_module
 from odarchive.reading.rules import CACHE_SIGNATURE, Rules, compiled
 
@@ -33,6 +33,7 @@ def tree(source):
     return source
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("many", [worker.MANY, 2])
 def test_processes_read_what_one_reads(catalogue, tree, monkeypatch, many):
     monkeypatch.setattr(worker, "MANY", many)
@@ -69,6 +70,7 @@ def test_equal_contents_are_one_in_whatever_batch_they_come(catalogue, tree, mon
     sound(catalogue)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_what_no_usual_file_is_goes_the_long_way(tmp_path):
     write(tmp_path / "usual", b"bytes")
     write(tmp_path / "sparse", b"")
@@ -104,6 +106,7 @@ def observed_without(tree, path):
     return found
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_process_that_dies_costs_nothing(catalogue, tree, monkeypatch):
     real = pool.Pool._hear
     heard = []
@@ -151,6 +154,7 @@ def test_a_name_that_a_file_system_lists_twice_is_one_name(tmp_path, monkeypatch
     write(tmp_path / "file", b"")
     (tmp_path / "folder").mkdir()
     listed, scandir = os.listdir, os.scandir
+    monkeypatch.setattr(native, "functions", None)  # the extension: tests/odarchive/reading
     monkeypatch.setattr(os, "listdir", lambda folder: listed(folder) * 2)
     monkeypatch.setattr(os, "scandir", lambda path: closing(Twice(scandir(path))))
     folder = os.open(tmp_path, os.O_RDONLY)
@@ -178,6 +182,7 @@ def test_no_process_can_be_had(catalogue, tree, monkeypatch):
     assert recorded(catalogue, b"source") == observed(tree)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_rules(catalogue, source):
     for name in ("a.tmp", "keep.tmp", "b.txt", "d/a.tmp", "cache/x", "d/deep/b.txt"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -227,6 +232,7 @@ def attributes(catalogue, name):
     return [dict(Item(b"", 0, 0, 0, 0, 0, 0, 0, None, None, row[0]).attributes()) for row in found]
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_extended_attributes_and_holes(catalogue, source, workers):
     write(source / "f", b"bytes")

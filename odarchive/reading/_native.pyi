@@ -1,0 +1,9 @@
+from collections.abc import Callable, Sequence
+
+from odarchive.reading.native import Hasher
+from odarchive.reading.plain import Plain
+
+def read_usual(
+    folder: int, names: Sequence[bytes], read_ns: int, hasher: Callable[[bytes], Hasher], /
+) -> tuple[list[Plain], list[bytes]]: ...
+def told_apart(folder: int, /) -> tuple[list[bytes], list[bytes]]: ...
