@@ -1,8 +1,9 @@
 """``tests/bench/RESULTS.md``: goals beside what was measured, and the way to every area's own figures.
 
-A bench hands in its rows with ``put``; they are kept in ``rows.json`` until that bench runs again, each area with its
-date, so that one area measured anew leaves the others as they were. ``python tests/bench/table.py`` writes the table
-from the kept rows. Not for figures themselves: each area's own RESULTS.md has them.
+A bench tells its figures with ``tell`` and hands in its rows with ``put``; rows are kept in ``rows.json`` until that
+bench runs again, each area with its date, so that one area measured anew leaves the others as they were. Neither keeps
+anything of a run of another size than the usual. ``python tests/bench/table.py`` writes the table from the kept rows.
+Not for figures themselves: each area's own RESULTS.md has them.
 """
 
 import json
@@ -16,8 +17,17 @@ Row = tuple[str, str, str, str]
 """Work, against what, goal, measured."""
 
 
-def put(area: str, rows: list[Row], command: str) -> None:
-    """Keep the rows of an area, and write the table."""
+def tell(area: Path, text: str, *, usual: bool) -> None:
+    """Print what an area found, and keep it as its RESULTS.md if the run was of the ``usual`` size."""
+    print(text)
+    if usual:
+        (area / "RESULTS.md").write_text(text.rstrip("\n") + "\n")
+
+
+def put(area: str, rows: list[Row], command: str, *, usual: bool = True) -> None:
+    """Keep the rows of an area if the run was of the ``usual`` size, and write the table."""
+    if not usual:
+        return
     kept = json.loads(ROWS.read_text()) if ROWS.exists() else {}
     load = os.getloadavg()[0]
     machine = f"{len(os.sched_getaffinity(0))} processors, load {load:.1f}"
@@ -32,7 +42,8 @@ def write() -> None:
     lines = [
         "# What was measured",
         "",
-        "Made by `make bench`: every area writes its own file, this table joins them.",
+        "Made by `make bench`. Here stand goals and what was measured, of the areas that hand in rows; all figures of",
+        "an area are in its own file, listed below.",
         "",
     ]
     lines += ["| work | against | goal | measured |", "|---|---|---|---|"]

@@ -1,13 +1,14 @@
-"""A burn of a large image to a drive that is a file, with progress, beside the burning program alone.
+"""A burn of a large image to a file-backed drive, beside the burning program alone; writes ``RESULTS.md``.
 
-``ODARCHIVE_BENCH_BURN_MIB`` (4096) is the size of the image. Alone and with us take turns, so that what else the
-machine does hits both; what is compared is the median of the ratios.
+``ODARCHIVE_BENCH_BURN_MIB`` (4096) is the size of the image; figures of another size are only printed. Alone and
+with us take turns, so that what else the machine does hits both; what is compared is the median of the ratios.
 """
 
 import json
 import os
 import resource
 import subprocess
+import sys
 import time
 from pathlib import Path
 from statistics import median
@@ -18,7 +19,9 @@ from robot.burners.program import ProgramBurner
 from robot.burners.xorriso import Xorriso
 from robot.drives.file import FileDrive
 from robot.ports import DriveId
+from tests.bench import table
 
+HERE = Path(__file__).parent
 MIB = int(os.environ.get("ODARCHIVE_BENCH_BURN_MIB", "4096"))
 ROUNDS = 3
 SIZE = MIB << 20
@@ -76,11 +79,23 @@ def test_a_burn_with_progress_beside_xorriso_alone(tmp_path, capsys):
         pairs.append((alone, *_ours(tmp_path, image)))
     ratio = median(ours / alone for alone, ours, _, _ in pairs)
     share = median(cpu / ours for _, ours, cpu, _ in pairs)
+    text = [
+        "# A burn with progress, beside the burning program alone",
+        "",
+        f"`pytest tests/bench/burn` on {time.strftime('%Y-%m-%d')}, an image of {MIB} MiB,",
+        f"{len(os.sched_getaffinity(0))} processors, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}.",
+        "",
+        "| xorriso alone, s | through odarchive, s | our own CPU, s | progress told, times |",
+        "|---|---|---|---|",
+        *(f"| {alone:.2f} | {ours:.2f} | {cpu:.3f} | {told} |" for alone, ours, cpu, told in pairs),
+        "",
+        f"Median ratio {ratio:.3f} (goal: at most 1.05); {100 * share:.2f} % of a core (goal: below 3 %).",
+    ]
+    said = f"{ratio:.3f} times; {100 * share:.2f} %"
+    row = (f"burn of {MIB} MiB", "xorriso alone", "1.05 times its time; 3 % of a core", said)
     with capsys.disabled():
-        print(f"\n{MIB} MiB to a file-backed drive: xorriso alone s, ours s, our own CPU s, times progress told")
-        for alone, ours, cpu, told in pairs:
-            print(f"  {alone:8.2f} {ours:8.2f} {cpu:8.3f} {told:6}")
-        print(f"  median ratio {ratio:.3f}; {100 * share:.2f} % of a core")
+        table.tell(HERE, "\n".join(text), usual=MIB == 4096)
+    table.put("burn", [row], "pytest tests/bench/burn", usual=MIB == 4096)
     assert all(told for _, _, _, told in pairs)
     assert ratio <= 1.05
     assert share < 0.03

@@ -23,6 +23,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import table as joined
+
 HERE = Path(__file__).parent
 ROUNDS = 5
 SCALE = int(os.environ.get("ODARCHIVE_BENCH_SCALE", "1"))
@@ -136,7 +138,7 @@ def archived(place: Path, count: int) -> Figures:
     command = [str(Path(sys.executable).with_name("odarchive")), "--archive", str(archive)]
     for words in (["init"], ["scan", str(folder)], ["plan", "--media", "25GB"]):
         subprocess.run([*command, *words], check=True, capture_output=True)
-    out = place / "out"
+    out = place / "images"
     figures = measured({"odarchive image": [*command, "image", "all", "--out", str(out)]}, NOWHERE, 1)
     assert [path.suffix for path in out.iterdir()] == [".iso"]
     for used in (folder, archive, out):
@@ -218,7 +220,4 @@ def test_images_against_other_programs(place):
     count = 1_000_000 // SCALE
     million = measured({with_digest: ours(f"made:{count}", NOWHERE, "sha256")}, NOWHERE, 1)
     text += table(f"{count:,} files of 1 KB, made up, to /dev/null", million)
-    if SCALE == 1:
-        (HERE / "RESULTS.md").write_text("\n".join(text))
-    else:
-        print("\n".join(text))
+    joined.tell(HERE, "\n".join(text), usual=SCALE == 1)

@@ -22,10 +22,12 @@ from odarchive.catalogue.check import check
 from odarchive.image import ondisc
 from odarchive.offline.disc import open_disc
 from odarchive.rebuild.rebuild import rebuild, sort_out
+from tests.bench import table
 
 HERE = Path(__file__).parent
 DISCS = int(os.environ.get("ODARCHIVE_BENCH_DISCS", "100"))
 FILES = int(os.environ.get("ODARCHIVE_BENCH_PER_DISC", "10000"))
+USUAL = (DISCS, FILES) == (100, 10_000)
 IN_FOLDER = 100
 SIZE = 1000
 UUID = "00000000-0000-4000-8000-000000000001"
@@ -160,5 +162,6 @@ def test_rebuild(tmp_path):
         "| --- | --- | --- |",
         f"| {wall:.1f} | {cpu:.1f} | {DISCS * FILES / cpu:,.0f} |",
     ]
-    (HERE / "RESULTS.md").write_text("\n".join(text) + "\n")
-    print("\n".join(text))
+    table.tell(HERE, "\n".join(text), usual=USUAL)
+    row = (f"rebuild from {DISCS} discs of {FILES:,} files", "", f"{GOAL:.0f} s of our own time", f"{cpu:.1f} CPU-s")
+    table.put("rebuild", [row], "pytest tests/bench/rebuild", usual=USUAL)
