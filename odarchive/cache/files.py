@@ -3,6 +3,7 @@
 ``ab/cdef...``           a whole content, named by its digest
 ``partial/abcdef...``    one on its way: as long as the content, with holes for what is not there
 ``partial/*.have``       which chunks of it are there (``parts``); without this file, nobody but its writer knows
+``partial/*.N.whole``    one on its way that is believed as a whole only (``filling``), the N-th of this librarian
 ``pinned/abcdef...``     a mark: this content is not evicted
 """
 
@@ -26,6 +27,11 @@ def place(digest: bytes) -> str:
 def partial_place(digest: bytes) -> str:
     """A content on its way, relative to the folder."""
     return f"{PARTIAL}/{digest.hex()}"
+
+
+def filling_place(digest: bytes, number: int) -> str:
+    """A content that comes as a whole, relative to the folder: no two share a file, nor does one with its chunks."""
+    return f"{PARTIAL}/{digest.hex()}.{number}.whole"
 
 
 def translated(error: OSError, directory: Path) -> NoSpace:

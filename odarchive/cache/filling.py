@@ -39,6 +39,8 @@ class Filling:
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at an offset; hashing keeps up for free as long as they come in order."""
         view = memoryview(data)
+        if offset < self._hashed:
+            self._hasher, self._hashed = blake3(), -1  # what was hashed is replaced: all of it is hashed at the end
         if offset == self._hashed:
             self._hasher.update(view)
             self._hashed += len(view)

@@ -83,6 +83,11 @@ class Partial:
         """Whether every chunk is there."""
         return self.bytes == self.grid.size
 
+    @property
+    def descriptor(self) -> int:
+        """The open file; -1 once it is closed."""
+        return self._file
+
     def put(self, number: int, data: bytes) -> None:
         """Write a chunk if it is the right one; its bit is set when it is written.
 

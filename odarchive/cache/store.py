@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 
-from odarchive.cache.files import HAVE, PARTIAL, PINNED, partial_place, place, translated, writing
+from odarchive.cache.files import HAVE, PARTIAL, PINNED, filling_place, partial_place, place, translated, writing
 from odarchive.cache.filling import Filling
 from odarchive.cache.parts import Partial, claimed
 from odarchive.chunks import CHUNK, Grid
@@ -89,6 +90,7 @@ class Cache:
         self._grid_of = grid_of or (lambda _: None)
         self._files: dict[bytes, _File] = {}
         self._open: dict[bytes, Partial] = {}
+        self._fillings = count(1)
         (directory / PARTIAL).mkdir(parents=True, exist_ok=True)
         self._take_stock()
         self._read_pins()
@@ -124,16 +126,17 @@ class Cache:
     def begin(self, digest: bytes, size: int, near: str = "") -> Filling:
         """Make room for a content that comes as a whole and open it for writing. ``near``: its group.
 
+        It has a file of its own: the chunks that are here of it, and whoever adds to them or fills it as well, are not
+        touched before it is admitted.
+
         Raises:
             NoSpace: the disk has no room even with everything evicted.
         """
-        path = self.directory / partial_place(digest)
+        path = self.directory / filling_place(digest, next(self._fillings))
         with writing(self.directory):
             self._make_room(size, digest)
-            if self._files.get(digest) is not None and digest not in self:
-                self.drop(digest)  # a reader may have its chunks open: the file is replaced, not emptied
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        return Filling(digest, size, path, descriptor, lambda: self._admit(digest, size, near))
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        return Filling(digest, size, path, descriptor, lambda: self._admit(digest, path, descriptor, near))
 
     def partial(self, digest: bytes, grid: Grid, near: str = "") -> Partial:
         """The chunks that are here of a content, to be added to with `put`; it is not evicted before `release`.
@@ -145,18 +148,21 @@ class Cache:
         if part is None:
             with writing(self.directory):
                 part = Partial(self.directory, digest, grid)
-                self._remember(digest, _File(part.bytes, part.path.stat().st_mtime_ns, near, part=True))
+                if digest not in self:
+                    self._remember(digest, _File(part.bytes, part.path.stat().st_mtime_ns, near, part=True))
             self._open[digest] = part
             _note_near(part.path, near)
         return part
 
     def put(self, part: Partial, number: int, data: bytes) -> None:
-        """Add a chunk to a content.
+        """Add a chunk to a content; there is nothing to do if it is there, or all has come as a whole meanwhile.
 
         Raises:
             DamageFound: these are not its bytes.
             NoSpace: there is no room.
         """
+        if number in part or part.digest in self:
+            return
         with writing(self.directory):
             self._make_room(len(data), part.digest)
             part.put(number, data)
@@ -168,20 +174,23 @@ class Cache:
         self._account(part)
 
     def finish(self, part: Partial) -> None:
-        """Let a content in under its name that is all there and was checked.
+        """Let a content in under its name that is all there and was checked, or has come as a whole meanwhile.
 
         Raises:
             NoSpace: the disk is full, or gone.
         """
-        file = self._files.get(part.digest)
-        self._admit(part.digest, part.grid.size, file.near if file else "")
+        if part.digest not in self:
+            file = self._files.get(part.digest)
+            self._admit(part.digest, part.path, part.descriptor, file.near if file else "")
         self.release(part)
 
     def release(self, part: Partial) -> None:
         """Nothing is added to it for now: it may be evicted."""
         part.close()
         self._open.pop(part.digest, None)
-        if not part.bytes:
+        if part.digest in self:
+            self._drop_part(part.digest)
+        elif not part.bytes:
             self.drop(part.digest)
 
     def order(self, digest: bytes, what: CacheOrder, head: int = 0) -> bool:
@@ -275,21 +284,27 @@ class Cache:
         self.used += file.size
 
     def _account(self, part: Partial) -> None:
-        file = self._files[part.digest]
+        file = self._files.get(part.digest)
+        if file is None or not file.part:
+            return  # it has come as a whole, or somebody emptied the folder by hand
         self.used += part.bytes - file.size
         file.size, file.last = part.bytes, self._is_head(part.bytes)
 
     def _is_head(self, held: int) -> bool:
         return 0 < held <= -(-self.keeping.head // CHUNK) * CHUNK
 
-    def _admit(self, digest: bytes, size: int, near: str) -> None:
+    def _admit(self, digest: bytes, path: Path, descriptor: int, near: str) -> None:
+        """Give a file its name whose bytes were checked through ``descriptor``."""
         target = self.directory / place(digest)
         with writing(self.directory):
+            checked = os.fstat(descriptor)
+            if not os.path.samestat(checked, path.stat()):
+                raise NoSpace(f"{path} is another file than was filled; leave the folder to the librarian, try again")
             target.parent.mkdir(exist_ok=True)
-            (self.directory / partial_place(digest)).rename(target)
+            path.rename(target)
             self._drop_part(digest)
             _note_near(target, near)
-            self._remember(digest, self._whole(size, target.stat().st_mtime_ns, near))
+            self._remember(digest, self._whole(checked.st_size, checked.st_mtime_ns, near))
 
     def _whole(self, size: int, used_ns: int, near: str) -> _File:
         return _File(size, used_ns, near, part=False, last=size <= self.keeping.small)

@@ -28,6 +28,7 @@ from robot.errors import ReadFailed
 
 SLICE = 4
 """Chunks after which it is looked whether somebody waits for something more urgent."""
+_GONE = "it went out of the cache while it came; recall it again"
 
 
 class Partwise:
@@ -56,6 +57,8 @@ class Partwise:
     @staticmethod
     def ask(want: Want, store: Store, numbers: range, *, ahead: bool = False) -> bool:
         """Have chunks read that are not there; returns whether there are any. ``ahead``: nobody waits for them yet."""
+        if store.whole:
+            return False
         add = want.ask_ahead if ahead else want.ask
         low: int | None = None
         for number in numbers:
@@ -96,6 +99,10 @@ class Partwise:
         store = self._stores.get(want.content)
         if store is None:
             return False
+        if store.whole:
+            want.missing.clear()
+            want.ahead.clear()
+            return await self.settle(want)
         for number in store.grid.over(extent.start, extent.length)[:SLICE]:
             chunk = store.grid[number]
             try:
@@ -155,14 +162,14 @@ class Partwise:
         store = self._stores.get(want.content)
         if store is None or want.ended or store.finishing:
             return False
-        if store.complete and store.part is not None:
+        if store.complete:
             return await self._finish(want, store)
         if store.part is None and want.job is not None:
-            await self._fail(want, store.why)
+            await self._fail(want, store.why or _GONE)
         elif store.part is None:
             want.ahead.clear()
         if not want.missing and want.job is not None and not want.ended:
-            await self._fail(want, want.lost or "it went out of the cache while it came")
+            await self._fail(want, want.lost or _GONE)
         elif not want.missing and not want.ahead and not want.ended:
             want.done = True
             self.close(want)
@@ -170,10 +177,11 @@ class Partwise:
 
     async def _finish(self, want: Want, store: Store) -> bool:
         """Everything is there: it gets its name if it is right as a whole."""
-        assert store.part is not None  # noqa: S101  it is complete
+        part = store.part
         store.finishing = True
         try:
-            await self._room.heavy(store.part.check)
+            if part is not None and not store.whole:
+                await self._room.heavy(part.check)
         except DamageFound as error:
             await self._room.write(grids.forget, want.content)
             self._stores.forget_grid(want.content)
@@ -183,8 +191,11 @@ class Partwise:
             return False
         finally:
             store.finishing = False
+        if want.ended or store.part is not part or not store.complete:  # something happened while it was hashed
+            return await self.settle(want)
         try:
-            self._room.cache.finish(store.part)
+            if part is not None:
+                self._room.cache.finish(part)
         except NoSpace as error:
             await self._fail(want, str(error))
             return False

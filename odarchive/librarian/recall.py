@@ -7,7 +7,6 @@ tried on another, and when no copy is left the want fails with the disc's name.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import trio
 
@@ -30,13 +29,6 @@ from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, DiscState, Extent, JobId, JobState, SegmentId
 from robot.errors import ReadFailed, RobotError
 from robot.ports import SECTOR
-
-
-@dataclass(slots=True)
-class Partial:
-    """A content that lies on several discs, half brought."""
-
-    filling: Filling
 
 
 class Recaller:
@@ -63,7 +55,8 @@ class Recaller:
         self._room = room
         self._demand = demand
         self._others_wait = others_wait
-        self._partial: dict[ContentId, Partial] = {}
+        self._half: dict[ContentId, Filling] = {}
+        """Contents that lie on several discs, half brought."""
         self._fetcher = Fetcher(room, demand, stuck, self.give_up)
         self.stores = Stores(room)
         self.partwise = Partwise(room, demand, self.stores, self.fail)
@@ -145,9 +138,9 @@ class Recaller:
             filling = await self._filling(want)
             if filling is None:
                 return
-            await self._copy(bay, reader, filling, extent, lambda: want.ended)
-            if want.ended or want.missing.pop(extent.start, None) is None:
-                return  # another drive brought it or gave it up meanwhile
+            copied = await self._copy(bay, reader, filling, extent, lambda: not self._goes_on(want, filling))
+            if not copied or want.missing.pop(extent.start, None) is None:
+                return  # another drive brought it, gave it up or began it anew meanwhile
             if not want.missing:
                 await self._room.heavy(filling.check)
         except (ReadFailed, DamageFound) as error:
@@ -165,7 +158,7 @@ class Recaller:
             except NoSpace as error:
                 await self.fail(want, str(error))
                 return
-            self._partial.pop(want.content, None)
+            self._half.pop(want.content, None)
             self.stores.loose.forget(want.content, 0)
             await self._room.write(_recalled, want, self._room.now_ns())
             want.done = True
@@ -196,16 +189,19 @@ class Recaller:
             NoSpace: there is no room.
         """
         if want.digest in self._room.cache:
+            self._discard(want)
             want.done = True
             await self._room.write(_recalled, want, self._room.now_ns())
             self._demand.end(want)
             return None
-        partial = self._partial.get(want.content)
-        if partial is None:
+        filling = self._half.get(want.content)
+        if filling is None:
             near = _near(next(iter(want.missing.values()), None))
-            filling = self._room.cache.begin(want.digest, want.size, near)
-            partial = self._partial[want.content] = Partial(filling)
-        return partial.filling
+            filling = self._half[want.content] = self._room.cache.begin(want.digest, want.size, near)
+        return filling
+
+    def _goes_on(self, want: Want, filling: Filling | None) -> bool:
+        return not want.ended and self._half.get(want.content) is filling
 
     async def _copy(
         self,
@@ -213,15 +209,17 @@ class Recaller:
         reader: SectorReader,
         filling: Filling,
         extent: Extent,
-        needless: Callable[[], bool] = lambda: False,
-    ) -> None:
+        needless: Callable[[], bool],
+    ) -> bool:
+        """Read a piece into the cache; False: it turned out to be needless."""
         piece = PieceReader(reader, extent, self._room.keyring)
         for offset in range(0, extent.length, piece.step):
             data = await piece.read(offset, min(piece.step, extent.length - offset))
             if needless():
-                return
+                return False
             filling.write(extent.start + offset, data)
             bay.advance(len(data))
+        return True
 
     async def _trouble(self, want: Want, disc: Disc, problem: str) -> None:
         """A read went wrong: mark the disc and start the content anew, from other copies if there are any."""
@@ -234,9 +232,9 @@ class Recaller:
         want.missing = {extent.start: extent for extent in await room.read(discs.extents, want.content)}
 
     def _discard(self, want: Want) -> None:
-        partial = self._partial.pop(want.content, None)
-        if partial is not None:
-            partial.filling.abort()
+        filling = self._half.pop(want.content, None)
+        if filling is not None:
+            filling.abort()
 
     async def fail(self, want: Want, why: str) -> None:
         """End a want badly: its readers get an error now, and the job says why."""
@@ -277,22 +275,15 @@ class Recaller:
 
     async def _bring_along(self, bay: Bay, reader: SectorReader, digest: bytes, extent: Extent) -> bool:
         """One content nobody asked for yet; a failure is no news, the disc is judged when somebody asks."""
-        stopped = False
-
-        def stop() -> bool:
-            nonlocal stopped
-            stopped = self._interrupted(bay, extent.segment)
-            return stopped
-
         try:
             with self._room.cache.begin(digest, extent.length, _near(extent)) as filling:
-                await self._copy(bay, reader, filling, extent, stop)
-                if not stopped:
-                    filling.check()
-                    filling.admit()
+                if not await self._copy(bay, reader, filling, extent, lambda: self._interrupted(bay, extent.segment)):
+                    return False
+                filling.check()
+                filling.admit()
         except (ReadFailed, DamageFound, KeyNeeded, NoSpace):
             return False
-        return not stopped
+        return True
 
     async def robot_failed(self, error: RobotError, segment: SegmentId) -> None:
         """The machine failed while it served a segment: its readers are told now instead of waiting for nothing."""

@@ -42,13 +42,15 @@ class Store:
     def __init__(self, places: Places, room: Workroom, loose: Loose, near: str) -> None:
         assert places.grid is not None  # noqa: S101  the callers have seen to it
         self.content, self.grid = places.content, places.grid
-        self._cache, self._loose = room.cache, loose
+        self._digest, self._cache, self._loose = places.digest, room.cache, loose
         self.part: Partial | None = None
-        """None: there is no room in the cache."""
+        """None: there is no room in the cache, or it came as a whole before anybody asked for a part."""
         self.why = ""
         self.in_memory = False
         """Chunks went past the cache, which had no room for them."""
         self.finishing = False
+        if self.whole:
+            return
         try:
             self.part = room.cache.partial(places.digest, self.grid, near)
         except NoSpace as error:
@@ -60,9 +62,14 @@ class Store:
         return self._loose.get(self.content, number) is not None
 
     @property
+    def whole(self) -> bool:
+        """Whether the content is in the cache under its name; something else may have brought it."""
+        return self._digest in self._cache
+
+    @property
     def complete(self) -> bool:
         """Whether all of it is in the cache."""
-        return self.part is not None and self.part.complete
+        return (self.part is not None and self.part.complete) or self.whole
 
     def put(self, number: int, data: bytes) -> None:
         """Take a chunk.

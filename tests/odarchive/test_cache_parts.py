@@ -296,6 +296,102 @@ def test_a_content_that_comes_as_a_whole_does_not_empty_the_parts_a_reader_has_o
     reader.close()
 
 
+def test_a_chunk_that_is_there_needs_no_room(tmp_path, monkeypatch):
+    cache = Cache(tmp_path, 1 << 30)
+    part = cache.partial(DIGEST, GRIDS[0])
+    cache.put(part, 0, chunk(GRIDS[0], 0))
+    monkeypatch.setattr(Cache, "_short", lambda *_: 1 << 40)
+    cache.put(part, 0, chunk(GRIDS[0], 0))
+    with pytest.raises(NoSpace):
+        cache.put(part, 1, chunk(GRIDS[0], 1))
+    assert cache.used == CHUNK
+
+
+def test_a_filling_that_is_given_up_leaves_the_chunks_that_come_meanwhile(tmp_path):
+    """Read-ahead fills a content, a reader asks for that very one, and read-ahead is interrupted."""
+    cache = Cache(tmp_path, 1 << 30)
+    filling = cache.begin(DIGEST, SIZE)
+    filling.write(0, DATA[:CHUNK])
+    part = cache.partial(DIGEST, GRIDS[0])
+    cache.put(part, 0, chunk(GRIDS[0], 0))
+    filling.write(CHUNK, b"what the drive makes of it")
+    filling.abort()
+    assert read(tmp_path, GRIDS[0], 0, CHUNK) == DATA[:CHUNK]
+    for number in range(1, len(GRIDS[0])):
+        cache.put(part, number, chunk(GRIDS[0], number))
+    part.check()
+    cache.finish(part)
+    assert whole(tmp_path) == DATA
+    assert (cache.used, DIGEST in cache) == (SIZE, True)
+
+
+def test_two_fillings_of_one_content_do_not_share_a_byte(tmp_path):
+    cache = Cache(tmp_path, 1 << 30)
+    first = cache.begin(DIGEST, SIZE)
+    first.write(0, DATA[: 2 * CHUNK])
+    with cache.begin(DIGEST, SIZE) as second:
+        first.write(2 * CHUNK, DATA[2 * CHUNK :])
+        first.check()
+        first.admit()
+        assert whole(tmp_path) == DATA, "the second one emptied what the first had written"
+        second.write(0, DATA[:CHUNK])
+    assert whole(tmp_path) == DATA
+    with cache.begin(DIGEST, SIZE) as third:
+        third.write(0, DATA)
+        third.check()
+        third.admit()
+    assert whole(tmp_path) == DATA
+    assert cache.used == SIZE
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+@pytest.mark.parametrize("evicted", [False, True])
+def test_a_content_that_came_as_a_whole_is_not_thrown_out_with_its_chunks(tmp_path, evicted):
+    cache = Cache(tmp_path, 1 << 30)
+    part = cache.partial(DIGEST, GRIDS[0])
+    cache.put(part, 0, chunk(GRIDS[0], 0))
+    put_whole(cache, DATA)
+    assert not cache.order(DIGEST, CacheOrder.EVICT), "its chunks still come"
+    if evicted:
+        os.unlink(tmp_path / DIGEST.hex()[:2] / DIGEST.hex()[2:])  # by hand
+    cache.put(part, 1, chunk(GRIDS[0], 1))
+    cache.recheck(part, [0, 1])
+    assert cache.used == (0 if evicted else SIZE)
+    cache.release(part)
+    assert whole(tmp_path) == (None if evicted else DATA)
+    again = cache.partial(DIGEST, GRIDS[0])
+    cache.put(again, 1, chunk(GRIDS[0], 1))
+    if not evicted:
+        cache.finish(again)
+    cache.release(again)
+    assert (DIGEST in cache, cache.used) == ((False, CHUNK) if evicted else (True, SIZE))
+
+
+def test_a_file_that_somebody_put_in_the_place_of_a_checked_one_gets_no_name(tmp_path):
+    cache = Cache(tmp_path, 1 << 30)
+    with cache.begin(DIGEST, SIZE) as filling:
+        filling.write(0, DATA)
+        filling.check()
+        (path,) = (tmp_path / "partial").iterdir()
+        path.unlink()
+        path.write_bytes(bytes(SIZE))
+        with pytest.raises(NoSpace, match="another file than was filled"):
+            filling.admit()
+    assert whole(tmp_path) is None
+    assert DIGEST not in cache
+
+
+def test_bytes_that_are_written_twice_are_hashed_as_they_lie_there(tmp_path):
+    cache = Cache(tmp_path, 1 << 30)
+    with cache.begin(DIGEST, SIZE) as filling:
+        filling.write(0, DATA)
+        filling.write(5, b"other")
+        with pytest.raises(DamageFound):
+            filling.check()
+        filling.write(0, DATA)
+        filling.check()
+
+
 def test_the_disk_is_never_filled_to_its_end(tmp_path, monkeypatch):
     cache = Cache(tmp_path, Keeping(quota=1 << 40, free=1 << 60))
     disk = os.statvfs(tmp_path)

@@ -1,5 +1,6 @@
 """Ranges of large contents: only what is asked for is read, the rest when somebody will want it, no byte is wrong."""
 
+import dataclasses
 import json
 import os
 import random
@@ -8,13 +9,13 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from odarchive.cache import PartialReader
+from odarchive.cache import Cache, PartialReader
 from odarchive.catalogue import discs, grids, schema
 from odarchive.chunks import CHUNK, ChunkedBlake3
 from odarchive.digest import content_digest
 from odarchive.librarian.asking import Asked
 from odarchive.model import DiscState, JobState
-from tests.odarchive.librarian.shop import Shop
+from tests.odarchive.librarian.shop import InlineDrive, Shop
 from tests.odarchive.librarian.test_librarian import cached, content_id
 
 FILM = random.Random(8).randbytes(6 * CHUNK + 5000)
@@ -231,6 +232,99 @@ async def test_a_cache_whose_disk_is_gone_stops_no_reader(autojump_clock, shop):
         assert await librarian.recall(content_id(shop, small), 3600) == ("done", "")
         assert cached(shop, small) == small
         assert await part(librarian, shop, 0, 10) == ("done", False)
+
+
+async def test_what_is_given_up_while_it_is_hashed_stays_given_up(autojump_clock, shop):
+    await burned(shop)
+    async with shop.life() as librarian:
+
+        async def heavy(function):
+            for want in librarian.demand:
+                await librarian._recaller.fail(want, "nobody wants it any more")
+            return function()
+
+        librarian._recaller.partwise._room = dataclasses.replace(librarian.room, heavy=heavy)
+        assert await librarian.recall(content_id(shop, FILM), 3600) == ("failed", "nobody wants it any more")
+    assert [job.why for job in shop.jobs() if job.kind == "recall"] == ["nobody wants it any more"]
+    assert cached(shop, FILM) is None
+
+
+async def test_a_chunk_that_is_found_wrong_while_the_whole_is_hashed_comes_again(autojump_clock, shop):
+    await burned(shop)
+    async with shop.life() as librarian:
+        partial, found = shop.root / "archive" / "cache" / "partial" / content_digest(FILM).hex(), []
+
+        async def heavy(function):
+            function()  # it came in order, so this does not look into the file again
+            if not found:
+                with partial.open("r+b") as file:
+                    file.write(b"wrong")
+                asked = Asked(0, 10, wrong=True)
+                found.append(await librarian._recaller.ask_part(content_id(shop, FILM), asked, librarian.wake))
+
+        librarian._recaller.partwise._room = dataclasses.replace(librarian.room, heavy=heavy)
+        assert await librarian.recall(content_id(shop, FILM), 3600) == ("done", "")
+    assert [waiting.end().state for waiting in found] == ["done"]
+    assert cached(shop, FILM) == FILM
+
+
+async def test_a_reader_may_ask_for_what_read_ahead_just_brings(autojump_clock, shop, monkeypatch):
+    await burned(shop)
+    asked, answers = trio.Event(), []
+    real = Cache.begin
+
+    def begin(cache, digest, size, near=""):
+        if digest == content_digest(FILM):
+            asked.set()
+        return real(cache, digest, size, near)
+
+    monkeypatch.setattr(Cache, "begin", begin)
+    with shop.archive.catalogue.read() as connection:
+        where = {body: discs.extents(connection, content_id(shop, body))[0].sector for body in shop.contents.values()}
+        (film,) = discs.extents(connection, content_id(shop, FILM))
+    before = next(body for body, sector in where.items() if sector < film.sector)
+
+    async def reader(librarian):
+        await asked.wait()
+        answers.append(await librarian.recall(content_id(shop, FILM), 3600))
+
+    async with shop.life() as librarian, trio.open_nursery() as nursery:
+        nursery.start_soon(reader, librarian)
+        assert await librarian.recall(content_id(shop, before), 3600) == ("done", "")
+    assert answers == [("done", "")]
+    assert cached(shop, FILM) == FILM
+
+
+async def test_what_two_drives_bring_of_one_content_survives_that_one_of_them_begins_anew(
+    autojump_clock, tmp_path, monkeypatch
+):
+    """A content that is believed as a whole only, on two discs; a copy of one has a bad sector."""
+    shop, body = Shop(tmp_path, copies=2), random.Random(9).randbytes(14_000_000)
+    (tmp_path / "photos" / "99").mkdir(parents=True)
+    (tmp_path / "photos" / "99" / "film.mkv").write_bytes(body)
+    shop.build(files=0, blanks=range(1, 7))
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+    with shop.archive.catalogue.write() as connection:
+        connection.execute(schema.chunks.delete())
+        pieces = discs.extents(connection, content_id(shop, body))
+        label = next(disc.label for disc in discs.everyone(connection) if disc.segment == pieces[-1].segment)
+    assert len(pieces) == 2
+    sheet = shop.disc_file(label).with_suffix(".json")
+    sheet.write_text(json.dumps({**json.loads(sheet.read_text()), "bad_sectors": [[pieces[-1].sector + 600, 1]]}))
+    real = InlineDrive.read
+
+    async def slow(drive, sector, count):
+        await trio.sleep(60)
+        return await real(drive, sector, count)
+
+    monkeypatch.setattr(InlineDrive, "read", slow)
+    async with shop.life() as librarian:
+        assert await librarian.recall(content_id(shop, body), 86400) == ("done", "")
+    assert cached(shop, body) == body
+    with shop.archive.catalogue.read() as connection:
+        states = [disc.state for disc in discs.everyone(connection) if disc.segment == pieces[-1].segment]
+    assert sorted(states) == [DiscState.SUSPECT, DiscState.VERIFIED]
 
 
 async def test_an_encrypted_film_is_read_by_the_chunk_as_well(autojump_clock, tmp_path):
