@@ -57,9 +57,8 @@ class Store:
             self._to_memory(error)
 
     def __contains__(self, number: int) -> bool:
-        if self.part is not None and number in self.part:
-            return True
-        return self._loose.get(self.content, number) is not None
+        """Whether a chunk is where this store puts it: one that is in memory from before is not in the cache."""
+        return number in self.part if self.part is not None else self._loose.get(self.content, number) is not None
 
     @property
     def whole(self) -> bool:

@@ -234,6 +234,17 @@ async def test_a_cache_whose_disk_is_gone_stops_no_reader(autojump_clock, shop):
         assert await part(librarian, shop, 0, 10) == ("done", False)
 
 
+async def test_what_went_past_the_full_cache_is_brought_again_for_the_whole(autojump_clock, shop, monkeypatch):
+    await burned(shop)
+    async with shop.life() as librarian:
+        with monkeypatch.context() as full:
+            full.setattr("odarchive.cache.store.Cache._short", lambda *_: 1 << 40)
+            assert await part(librarian, shop, 2 * CHUNK, 10) == ("done", True)
+        assert librarian.chunk(content_id(shop, FILM), 2) == FILM[2 * CHUNK : 3 * CHUNK], "it still is in memory"
+        assert await librarian.recall(content_id(shop, FILM), 3600) == ("done", "")
+        assert cached(shop, FILM) == FILM
+
+
 async def test_what_is_given_up_while_it_is_hashed_stays_given_up(autojump_clock, shop):
     await burned(shop)
     async with shop.life() as librarian:
