@@ -110,6 +110,13 @@ def set_state(connection: Connection, disc: DiscId, state: DiscState, *, note: s
     connection.execute(update(schema.disc).where(schema.disc.c.id == disc).values(state=state, note=note))
 
 
+def suspect(connection: Connection, disc: DiscId, note: str) -> None:
+    """A read of a copy failed; one that was given up meanwhile stays so."""
+    c = schema.disc.c
+    proven = c.state.in_([state.value for state in READABLE])
+    connection.execute(update(schema.disc).where(c.id == disc, proven).values(state=DiscState.SUSPECT, note=note))
+
+
 def written(connection: Connection, disc: DiscId, *, now_ns: int) -> None:
     """The burner ended well. Nothing is believed yet."""
     values = {"state": DiscState.WRITTEN, "burned_ns": now_ns}

@@ -144,7 +144,7 @@ class Partwise:
         news = disc.state is not DiscState.SUSPECT or (disc.id, want.content, low) not in self._told
         self._told.add((disc.id, want.content, low))
         if news:
-            await room.write(discs.set_state, disc.id, DiscState.SUSPECT, note=told)
+            await room.write(discs.suspect, disc.id, told)
             await room.note("read-failed", told, disc=disc.id, job=want.job)
         copies = await room.read(discs.readable_of, extent.segment)
         if not any((copy.id, low) not in want.bad_at and copy.id not in want.bad for copy in copies):

@@ -26,9 +26,11 @@ from odarchive.librarian.stores import Places, Stores
 from odarchive.librarian.uncached import is_small, past_the_cache
 from odarchive.librarian.unsealing import NO_KEY, PieceReader
 from odarchive.librarian.workroom import Workroom
-from odarchive.model import ContentId, DiscState, Extent, JobId, JobState, SegmentId
+from odarchive.model import ContentId, Extent, JobId, JobState, SegmentId
 from robot.errors import ReadFailed, RobotError
 from robot.ports import SECTOR
+
+_NOWHERE = "no verified disc carries it any more: odarchive repair --help tells what else can bring it back"
 
 
 class Recaller:
@@ -67,12 +69,16 @@ class Recaller:
         return self._fetcher.awaited
 
     async def ask_whole(self, places: Places, job: JobId) -> Want:
-        """All of a content is asked for."""
-        if places.grid is None or ((want := self._demand.get(places.content)) is not None and want.grid is None):
-            now = trio.current_time()
-            return self._demand.add(places.content, places.digest, places.size, job, places.pieces, at=now)
-        want = self.partwise.want(places, places.grid, job)
-        await self.partwise.settle(want)
+        """All of a content is asked for. What is here already, or on no disc, ends at once."""
+        known = self._demand.get(places.content)
+        if places.grid is not None and places.pieces and (known is None or known.grid is not None):
+            want = self.partwise.want(places, places.grid, job)
+            await self.partwise.settle(want)
+            return want
+        now = trio.current_time()
+        want = self._demand.add(places.content, places.digest, places.size, job, places.pieces, at=now)
+        if not await self._is_there(want) and not places.pieces:
+            await self.fail(want, _NOWHERE)
         return want
 
     async def ask_part(self, content: ContentId, part: Asked, wake: Callable[[], None]) -> Answer | Waiting | None:
@@ -182,17 +188,24 @@ class Recaller:
         self._demand.end(want)
         return ""
 
+    async def _is_there(self, want: Want) -> bool:
+        """Whether a content is in the cache; its want has ended then."""
+        if want.digest not in self._room.cache:
+            return False
+        self._discard(want)
+        want.missing.clear()  # no drive fetches a disc for it while the job is written
+        want.done = True
+        await self._room.write(_recalled, want, self._room.now_ns())
+        self._demand.end(want)
+        return True
+
     async def _filling(self, want: Want) -> Filling | None:
         """The open cache file of a want; None when it is in the cache already.
 
         Raises:
             NoSpace: there is no room.
         """
-        if want.digest in self._room.cache:
-            self._discard(want)
-            want.done = True
-            await self._room.write(_recalled, want, self._room.now_ns())
-            self._demand.end(want)
+        if await self._is_there(want):
             return None
         filling = self._half.get(want.content)
         if filling is None:
@@ -227,9 +240,12 @@ class Recaller:
         self._discard(want)
         want.bad.add(disc.id)
         want.why = problem
-        await room.write(discs.set_state, disc.id, DiscState.SUSPECT, note=problem)
+        await room.write(discs.suspect, disc.id, problem)
         await room.note("read-failed", problem, disc=disc.id, job=want.job)
-        want.missing = {extent.start: extent for extent in await room.read(discs.extents, want.content)}
+        places = await self.stores.places(want.content)
+        want.missing = {} if places is None else {extent.start: extent for extent in places.pieces}
+        if not want.missing and not want.ended:
+            await self.fail(want, f"{problem}; {_NOWHERE}")
 
     def _discard(self, want: Want) -> None:
         filling = self._half.pop(want.content, None)

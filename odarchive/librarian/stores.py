@@ -129,7 +129,8 @@ class Stores:
         """The store of a content, opened if it is not."""
         store = self._open.get(places.content)
         if store is None:
-            near = f"{places.pieces[0].segment}.{places.pieces[0].sector >> 15}"  # 64 MiB of a disc
+            first = places.pieces[0]  # whoever asks has seen that there are any
+            near = f"{first.segment}.{first.sector >> 15}"  # 64 MiB of a disc
             store = self._open[places.content] = Store(places, self._room, self.loose, near)
         return store
 

@@ -10,11 +10,12 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from odarchive.cache import Cache, PartialReader
-from odarchive.catalogue import discs, grids, schema
+from odarchive.catalogue import discs, grids, jobs, schema
 from odarchive.chunks import CHUNK, ChunkedBlake3
 from odarchive.digest import content_digest
 from odarchive.librarian.asking import Asked
 from odarchive.model import DiscState, JobState
+from robot.errors import ReadFailed
 from tests.odarchive.librarian.shop import InlineDrive, Shop
 from tests.odarchive.librarian.test_librarian import cached, content_id
 
@@ -306,6 +307,39 @@ async def test_a_reader_may_ask_for_what_read_ahead_just_brings(autojump_clock, 
     assert cached(shop, FILM) == FILM
 
 
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_job_whose_last_disc_is_lost_fails_in_words_and_the_librarian_starts(autojump_clock, shop, chunked):
+    await burned(shop)
+    with shop.archive.catalogue.write() as connection:
+        if not chunked:
+            connection.execute(schema.chunks.delete())
+        jobs.enqueue_recall(connection, content_id(shop, FILM), now_ns=1)
+        for disc in discs.everyone(connection):
+            discs.set_state(connection, disc.id, DiscState.SPOILED, note="scratched")
+    async with shop.life() as librarian:
+        assert len(librarian.demand) == 0
+    (job,) = (job for job in shop.jobs() if job.kind == "recall")
+    assert (job.state, "odarchive repair" in job.why) == (JobState.FAILED, True)
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_job_whose_content_is_here_already_is_done_at_the_next_start(autojump_clock, shop, chunked):
+    await burned(shop)
+    async with shop.life() as librarian:
+        assert await librarian.recall(content_id(shop, FILM), 3600) == ("done", "")
+    with shop.archive.catalogue.write() as connection:
+        if not chunked:
+            connection.execute(schema.chunks.delete())
+        jobs.enqueue_recall(connection, content_id(shop, FILM), now_ns=1)  # as if it had died before the record
+    async with shop.life() as librarian:
+        begin = read_by_drives(librarian)
+        assert len(librarian.demand) == 0
+        await trio.sleep(60)
+        assert read_by_drives(librarian) == begin
+        assert librarian.room.cache.used >= len(FILM)
+    assert [job.state for job in shop.jobs() if job.kind == "recall"] == [JobState.DONE] * 2
+
+
 async def test_what_two_drives_bring_of_one_content_survives_that_one_of_them_begins_anew(
     autojump_clock, tmp_path, monkeypatch
 ):
@@ -336,6 +370,29 @@ async def test_what_two_drives_bring_of_one_content_survives_that_one_of_them_be
     with shop.archive.catalogue.read() as connection:
         states = [disc.state for disc in discs.everyone(connection) if disc.segment == pieces[-1].segment]
     assert sorted(states) == [DiscState.SUSPECT, DiscState.VERIFIED]
+
+
+async def test_a_whole_whose_last_disc_is_lost_while_it_is_read_fails_in_words(autojump_clock, shop, monkeypatch):
+    await burned(shop)
+    with shop.archive.catalogue.write() as connection:
+        connection.execute(schema.chunks.delete())
+    real = InlineDrive.read
+
+    async def unreadable(drive, sector, count):
+        if count < 16:  # who the disc is
+            return await real(drive, sector, count)
+        with shop.archive.catalogue.write() as connection:
+            for disc in discs.everyone(connection):
+                discs.set_state(connection, disc.id, DiscState.SPOILED, note="a person has broken it")
+        raise ReadFailed("medium error", sector=sector)
+
+    async with shop.life() as librarian:
+        monkeypatch.setattr(InlineDrive, "read", unreadable)
+        state, why = await librarian.recall(content_id(shop, FILM), 3600)
+        assert (state, "medium error; no verified disc carries it" in why) == ("failed", True), why
+        assert len(librarian.demand) == 0
+    with shop.archive.catalogue.read() as connection:
+        assert {disc.state for disc in discs.everyone(connection)} == {DiscState.SPOILED}, "a failed read takes back"
 
 
 async def test_an_encrypted_film_is_read_by_the_chunk_as_well(autojump_clock, tmp_path):
