@@ -64,15 +64,20 @@ class Fetcher:
         Raises:
             RobotError: the machine failed.
         """
+        wants = self._demand.on(segment)
         copies = await self._room.read(discs.readable_of, segment)
         try:
+            if not wants:  # they were ended since the segment was chosen
+                return None
             if await is_stack(self._room):
-                return await self._from_bin(bay, segment, copies)
-            return await self._from_slots(bay, segment, copies)
+                return await self._from_bin(bay, segment, copies, wants)
+            return await self._from_slots(bay, segment, copies, wants)
         except _LaterError:
             return None
 
-    async def _from_slots(self, bay: Bay, segment: SegmentId, copies: Sequence[Disc]) -> Disc | None:
+    async def _from_slots(
+        self, bay: Bay, segment: SegmentId, copies: Sequence[Disc], wants: Sequence[Want]
+    ) -> Disc | None:
         reasons = []
         for disc in sorted(copies, key=lambda copy: copy.id != bay.disc):
             if (reason := await self._from_slot(bay, segment, disc)) is None:
@@ -80,7 +85,7 @@ class Fetcher:
             reasons.append(reason)
         if reasons and (lost := await self._search(bay, segment)) is not None:
             return lost
-        await self._give_up(segment, "; ".join(reasons) or f"segment {segment} has no verified disc")
+        await self._give_up(wants, segment, "; ".join(reasons) or f"segment {segment} has no verified disc")
         return None
 
     async def _from_slot(self, bay: Bay, segment: SegmentId, disc: Disc) -> str | None:
@@ -133,11 +138,13 @@ class Fetcher:
         ]
         return [number for number in doubtful if number in full] + [n for n in full if n not in beliefs]
 
-    async def _from_bin(self, bay: Bay, segment: SegmentId, copies: Sequence[Disc]) -> Disc | None:
+    async def _from_bin(
+        self, bay: Bay, segment: SegmentId, copies: Sequence[Disc], wants: Sequence[Want]
+    ) -> Disc | None:
         """Take discs from the input bin until a wanted one comes; a person is asked for it when none does."""
         usable = [disc for disc in copies if any(w.useful(disc.id, segment) for w in self._demand.on(segment))]
         if not usable:
-            await self._give_up(segment, f"segment {segment} has no disc that can be read")
+            await self._give_up(wants, segment, f"segment {segment} has no disc that can be read")
             return None
         held = [disc for disc in usable if disc.id == bay.disc]
         if held:
@@ -172,6 +179,8 @@ class Fetcher:
         if any(want.useful(disc.id, disc.segment) for want in self._demand.on(disc.segment)):
             raise _LaterError
 
-    async def _give_up(self, segment: SegmentId, why: str) -> None:
-        for want in self._demand.on(segment):
-            await self._fail(want, segment, want.why or why)
+    async def _give_up(self, wants: Sequence[Want], segment: SegmentId, why: str) -> None:
+        """Tell those who waited when it began; who came since has his own turn."""
+        for want in wants:
+            if not want.ended:
+                await self._fail(want, segment, want.why or why)

@@ -7,6 +7,8 @@ import trio
 
 from odarchive.catalogue import discs, schema
 from odarchive.digest import content_digest
+from odarchive.librarian.demand import Demand
+from odarchive.librarian.fetch import Fetcher
 from odarchive.model import ContentId, JobState, SlotState
 from robot.ports import slot
 from robot.sim.world import person
@@ -259,3 +261,38 @@ async def test_the_host_crashes_at_every_record(autojump_clock, tmp_path, moment
             assert step > 10
             return
     pytest.fail("no life passed without a crash")
+
+
+async def test_who_asks_while_a_disc_is_given_up_is_not_failed_with_the_others(autojump_clock, shop, monkeypatch):
+    shop.build(files=3)
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+    with shop.archive.catalogue.read() as connection:
+        (disc,) = discs.everyone(connection)
+        contents = [
+            (number, *discs.content(connection, number), discs.extents(connection, number))
+            for number in (content_id(shop, body) for body in shop.contents.values())
+        ]
+    demand, failed, moves = Demand(), [], []
+
+    async def fail(want, segment, why):
+        failed.append((want.content, why))
+        demand.end(want)
+
+    async def search(fetcher, bay, segment):
+        moves.append(segment)
+        demand.add(*contents[1][:3], 1, contents[1][3])
+
+    monkeypatch.setattr(Fetcher, "_search", search)
+    async with shop.life() as librarian:
+        fetcher = Fetcher(librarian.room, demand, lambda _: "", fail)
+        wants = [demand.add(*contents[n][:3], n, contents[n][3]) for n in (0, 2)]
+        for want in wants:
+            want.bad.add(disc.id)
+        wants[1].done = True  # it has just come
+        assert await fetcher.bring(librarian.bays[0], disc.segment) is None
+        assert failed == [(contents[0][0], f"disc {disc.label} cannot be read there")]
+        for want in demand:
+            demand.end(want)
+        assert await fetcher.bring(librarian.bays[0], disc.segment) is None
+        assert len(moves) == 1, "no disc is looked for when nobody waits"
