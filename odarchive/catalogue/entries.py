@@ -12,11 +12,12 @@ Concurrency: one Recorder per scan, one thread. Reads see what was flushed; ever
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import repeat
 from operator import itemgetter
 from stat import S_ISDIR
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,7 +27,7 @@ from odarchive.catalogue.database import Catalogue, driver
 from odarchive.digest import content_digest
 from odarchive.errors import OdarchiveError
 from odarchive.model import Ino, SnapshotId
-from odarchive.reading.plain import Plain
+from odarchive.reading.plain import Columns
 
 INCOMPLETE = "(SELECT id FROM snapshot WHERE state <> 'complete')"
 """Snapshots whose rows do not count. A handful at most: one per source."""
@@ -91,6 +92,8 @@ _ADD = (
     "INSERT INTO entry (parent, name, since, ino, nlink, content, mode, uid, gid, size, mtime_ns, ctime_ns, src_dev,"
     " src_ino) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_SIZE = 3
+"""Of the columns between name and digest."""
 _PLACE = itemgetter(0, 1)
 """Directory and name of a row of ``_PUT``; directory and first number of rows in a row."""
 _CLOSE = "UPDATE entry SET until = ? WHERE parent = ? AND name = ? AND since = ?"
@@ -117,7 +120,7 @@ class Recorder:
         self._batch = batch
         self._contents: list[tuple[bytes, int, int]] = []
         self._filter: Filter | None = None
-        self._plain: list[tuple[int, int, Sequence[Plain]]] = []
+        self._plain: list[tuple[int, int, Columns]] = []
         self._puts: list[tuple[object, ...]] = []
         self._closes: list[tuple[int | None, int, bytes, int]] = []
         self._drops: list[tuple[int, bytes, int]] = []
@@ -182,10 +185,11 @@ class Recorder:
         self._puts.append((parent, version.name, self.snapshot, *version[3:6], digest, *version[6:]))
         self._count()
 
-    def add(self, parent: int, rows: Sequence[Plain]) -> None:
-        """Record files of a directory of which nothing is recorded yet; ascending by name; their numbers follow."""
-        self._plain.append((parent, self.new_ino(len(rows)), rows))
-        self._waiting += len(rows) - 1
+    def add(self, parent: int, columns: Columns) -> None:
+        """Record files, one or more, of a directory of which nothing is recorded yet; their numbers follow."""
+        count = len(columns[0])
+        self._plain.append((parent, self.new_ino(count), columns))
+        self._waiting += count - 1
         self._count()
 
     def close(self, parent: int, version: Version) -> None:
@@ -255,17 +259,11 @@ class Recorder:
 
     def _write(self, raw: sqlite3.Connection) -> tuple[int, int]:
         self._plain.sort(key=_PLACE)  # ascending rows fill pages, and their neighbours are in memory
-        numbers, *new = self._write_contents(raw)
+        parents, inos, (names, *facts, digests) = _together(self._plain)
+        numbers, *new = self._write_contents(raw, inos, digests, facts[_SIZE])
         raw.executemany(_DROP, self._drops)
-        snapshot = self.snapshot
-        raw.executemany(
-            _ADD,
-            [
-                (parent, row[0], snapshot, ino, numbers.get(row[9]), *row[1:9])
-                for parent, first, rows in self._plain
-                for ino, row in enumerate(rows, first)
-            ],
-        )
+        contents = map(numbers.get, digests)
+        raw.executemany(_ADD, zip(parents, names, repeat(self.snapshot), inos, contents, *facts, strict=False))
         self._puts.sort(key=_PLACE)
         raw.executemany(_PUT, [(*row[:5], row[5] or numbers.get(row[6]), *row[7:]) for row in self._puts])
         raw.executemany(_CLOSE, self._closes)
@@ -273,39 +271,50 @@ class Recorder:
         raw.executemany("INSERT INTO problem (snapshot, path, reason) VALUES (?, ?, ?)", self._problems)
         raw.executemany("INSERT OR IGNORE INTO xattrs VALUES (?, ?)", self._sets.items())
         raw.executemany(f"INSERT OR IGNORE INTO holes SELECT id, ?2 FROM content WHERE {HAS_DIGEST}", self._holes)
-        self._words += [
-            (ino, row[0].decode("utf-8", "replace"))
-            for _, first, rows in self._plain
-            for ino, row in enumerate(rows, first)
-        ]
+        self._words += [(ino, name.decode("utf-8", "replace")) for ino, name in zip(inos, names, strict=True)]
         search.add(raw, self._words, self._aliases)
         return new[0], new[1]
 
-    def _write_contents(self, raw: sqlite3.Connection) -> tuple[Mapping[object, int], int, int]:
-        """Record the contents of the batch that are new.
+    def _write_contents(
+        self, raw: sqlite3.Connection, inos: list[int], digests: list[Any], sizes: list[int]
+    ) -> tuple[dict[Any, int], int, int]:
+        """Record the contents of the batch that are new: those of usual files, which are given, and the others.
 
         Returns:
             The number of every digest of the batch, how many contents are new, their bytes.
         """
-        rows: dict[bytes, tuple[int, bytes, int]] = {}
-        for _, first, part in self._plain:
-            for ino, row in enumerate(part, first):
-                digest = row[9]
-                if digest is not None and digest not in rows:
-                    rows[digest] = (ino, digest, row[4])
+        # Of equal ones the last counts; nothing here looks at a row by itself, which would take as long as writing it.
+        rows = dict(zip(digests, zip(inos, digests, sizes, strict=True), strict=True))
+        numbers: dict[Any, int] = dict(zip(digests, inos, strict=True))
+        rows.pop(None, None)
+        numbers.pop(None, None)
         for digest, ino, size in self._contents:
-            rows.setdefault(digest, (ino, digest, size))
+            numbers.setdefault(digest, ino)
+            rows.setdefault(digest, (numbers[digest], digest, size))
         if not rows:
             return {}, 0, 0
         if self._filter is None and len(rows) >= FILTER_PAYS:
             self._filter = Filter.of(raw)
         known = dict(doubtful(raw, rows if self._filter is None else self._filter.doubted(rows)))
-        numbers: dict[object, int] = {digest: row[0] for digest, row in rows.items()}
-        for digest, number in known.items():
-            numbers[digest] = number
-        new = [row for row in rows.values() if row[1] not in known] if known else list(rows.values())
-        new.sort()  # ascending rows fill their pages
+        numbers.update(known)
+        for digest in known:
+            del rows[digest]
+        new = sorted(rows.values())  # ascending rows fill their pages
         raw.executemany("INSERT INTO content (id, digest, size) VALUES (?, ?, ?)", new)
         size = sum(map(itemgetter(2), new))
         raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (size, self.snapshot))
-        return numbers, len(new), size
+        return numbers, len(rows), size
+
+
+def _together(parts: Sequence[tuple[int, int, Columns]]) -> tuple[list[int], list[int], list[list[Any]]]:
+    """Directories, numbers and columns of all files."""
+    parents: list[int] = []
+    inos: list[int] = []
+    columns: list[list[Any]] = [[] for _ in range(10)]
+    for parent, first, part in parts:
+        count = len(part[0])
+        parents.extend(repeat(parent, count))
+        inos.extend(range(first, first + count))
+        for column, more in zip(columns, part, strict=True):
+            column.extend(more)
+    return parents, inos, columns

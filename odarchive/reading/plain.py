@@ -6,8 +6,9 @@ Anything else is left to ``folder``.
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from stat import S_ISREG
+from typing import Any
 
 from blake3 import blake3
 
@@ -21,6 +22,12 @@ Plain = tuple[bytes, int, int, int, int, int, int, int, int, bytes | None]
 All numbers fit into 64 signed bits.
 """
 
+Columns = tuple[Sequence[Any], ...]
+"""Several ``Plain`` values, ascending by name, turned: ten columns of one length; empty if there are none.
+
+So no row of them is touched one by one until the database takes it.
+"""
+
 # O_NONBLOCK: opening a FIFO that took a file's place must not wait for a writer.
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 COARSE_NS = 2_000_000_000
@@ -29,6 +36,16 @@ TICK_NS = 50_000_000
 """More than the step of Linux's own file times (one scheduler tick, at most 10 ms)."""
 SECOND_NS = 1_000_000_000
 _MAX = (1 << 63) - 1
+
+
+def turned(rows: Iterable[Plain]) -> Columns:
+    """The columns of rows in any order."""
+    return tuple(zip(*sorted(rows), strict=True))
+
+
+def total(columns: Columns) -> int:
+    """Bytes of all files."""
+    return sum(columns[4]) if columns else 0
 
 
 def too_fresh(mtime: int, ctime: int, read_ns: int) -> bool:

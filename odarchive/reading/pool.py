@@ -15,21 +15,32 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import IO, Self
+from dataclasses import dataclass, field
+from typing import IO, Any, Self
 
 from odarchive.reading.folder import Means, Reading, read_names
-from odarchive.reading.plain import Plain
+from odarchive.reading.plain import Columns, total, turned
 from odarchive.reading.rules import Rules
 from odarchive.reading.tree import Tree
-from odarchive.reading.worker import CHUNK, END, READ, ROWS, SIZE, SPLIT, Rows, Wanted, listed, receive, send
+from odarchive.reading.worker import (
+    AT_ONCE,
+    CHUNK,
+    END,
+    NO_ROWS,
+    READ,
+    ROWS,
+    SPLIT,
+    Frames,
+    Rows,
+    Wanted,
+    listed,
+    send,
+)
 
 REQUESTS = 400
 """Requests one process may owe: enough to read while this process writes a batch into the database."""
 REQUEST_BYTES = 49_152
 """Their length together; a pipe holds 65,536."""
-ANSWER_BYTES = 1 << 20
-"""What a process may say while nobody listens, where the system allows it (``pipe-max-size``)."""
 DEATHS = 20
 """Processes that may die before the rest is read in this one."""
 
@@ -49,7 +60,8 @@ class _Request:
 
     def rest(self, names: Sequence[bytes]) -> list[bytes]:
         """Those of the names that were not answered."""
-        seen = {row[0] for rows in self.heard for part in rows for row in part}
+        seen = {name for plain, _ in self.heard for name in (plain[0] if plain else ())}
+        seen.update(row[0] for _, readings in self.heard for row in readings)
         return [name for name in names if name not in seen]
 
 
@@ -60,6 +72,10 @@ class _Process:
     answers: IO[bytes]
     owes: dict[int, _Request] = field(default_factory=dict)
     length: int = 0
+    frames: Frames = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.frames = Frames(self.answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +83,7 @@ class Answer:
     """A part of a directory. ``done``: the last one. ``error``: it could not be read (any further)."""
 
     tag: int
-    plain: Sequence[Plain]
-    """Ascending by name."""
+    plain: Columns
     readings: Sequence[Reading]
     done: bool
     error: OSError | None = None
@@ -151,7 +166,7 @@ class Pool:
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("a child with pipes has no pipes")
         with suppress(OSError):
-            fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, ANSWER_BYTES)
+            fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, AT_ONCE)
         process = _Process(child, child.stdin, child.stdout)
         self._processes.append(process)
         self._poll.register(process.answers, select.POLLIN)
@@ -162,11 +177,14 @@ class Pool:
             self._bury(process)
 
     def _hear(self, process: _Process) -> None:
-        message = receive(process.answers)
-        if message is None:
+        messages = process.frames.read()
+        if messages is None:
             self._bury(process)
-            return
-        number, kind, payload = message
+        else:
+            for message in messages:
+                self._understand(process, *message)
+
+    def _understand(self, process: _Process, number: int, kind: int, payload: Any) -> None:  # noqa: ANN401  as ``worker`` says
         if kind == READ:
             self._progress(payload)
             return
@@ -180,12 +198,12 @@ class Pool:
             request.names = ((), ())  # its names are owed by the parts; should it die now, nothing is read twice
         elif kind == ROWS:
             request.heard.append(payload)
-            self._ready.append(_answer(request, payload))
+            self._ready.append(_answer(request, payload, done=False))
         else:
             del process.owes[number]
             process.length -= request.length
             error = OSError(payload, os.strerror(payload)) if kind == END else None
-            self._end(request, error, ([], []) if error else payload)
+            self._end(request, error, NO_ROWS if error else payload)
 
     def _end(self, request: _Request, error: OSError | None, rows: Rows) -> None:
         self._open[request.tag] -= 1
@@ -193,7 +211,7 @@ class Pool:
         if done:
             del self._open[request.tag]
         if done or error is not None or any(rows):
-            self._ready.append(replace(_answer(request, rows), done=done, error=error))
+            self._ready.append(_answer(request, rows, done=done, error=error))
 
     def _bury(self, process: _Process) -> None:
         """What a dead process owes is read here, at once."""
@@ -215,13 +233,13 @@ class Pool:
             means = Means(self._rules, self._progress, mapped=False, read_ns=request.asked_ns)
             for start in range(0, len(wanted), CHUNK):
                 found = list(read_names(self._tree, request.path, wanted[start : start + CHUNK], means))
-                plain = sorted(one for one in found if not isinstance(one, Reading))
+                plain = turned(one for one in found if not isinstance(one, Reading))
                 readings = [one for one in found if isinstance(one, Reading)]
-                self._progress(sum(map(SIZE, plain)))
+                self._progress(total(plain))
                 self._ready.append(Answer(request.tag, plain, readings, done=False))
         except OSError as trouble:
             error = trouble
-        self._end(request, error, ([], []))
+        self._end(request, error, NO_ROWS)
 
     def __enter__(self) -> Self:
         return self
@@ -232,8 +250,8 @@ class Pool:
             _close(process)
 
 
-def _answer(request: _Request, rows: Rows) -> Answer:
-    return Answer(request.tag, rows[0], [Reading._make(row) for row in rows[1]], done=False)
+def _answer(request: _Request, rows: Rows, *, done: bool, error: OSError | None = None) -> Answer:
+    return Answer(request.tag, rows[0], [Reading._make(row) for row in rows[1]], done, error)
 
 
 def _parts(names: Sequence[bytes]) -> Iterator[list[bytes]]:

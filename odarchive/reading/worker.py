@@ -12,16 +12,15 @@ import struct
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from operator import itemgetter
 from typing import IO, Any
 
 from odarchive.reading.folder import Means, Reading, read_names
-from odarchive.reading.plain import Plain, read_usual
+from odarchive.reading.plain import Columns, Plain, read_usual, total, turned
 from odarchive.reading.rules import CACHE_TAG, Rules
 from odarchive.reading.tree import Tree, names, told_apart
 
 ROWS = 0
-"""Two lists: ``Plain`` values and ``Reading`` values."""
+"""``Columns`` of the usual files, and a list of ``Reading`` values."""
 SPLIT = 1
 """The directory has many names: two lists of them, files and others, to be asked for in parts."""
 END = 2
@@ -34,13 +33,14 @@ MANY = 2_048
 """Names of one directory from which on it is divided among processes."""
 CHUNK = 256
 """Readings in one frame."""
+AT_ONCE = 1 << 20
+"""Bytes of frames read at once."""
 TOLD = 1 << 26
 """Bytes between two words of progress."""
-SIZE = itemgetter(4)
-"""Of a ``Plain`` value."""
 Wanted = tuple[Sequence[bytes], Sequence[bytes]] | None
 """Names of files and other names; None: all that there are."""
-Rows = tuple[list[Plain], list[tuple[Any, ...]]]
+Rows = tuple[Columns, list[tuple[Any, ...]]]
+NO_ROWS: Rows = ((), [])
 _LENGTH = struct.Struct("<I")
 
 
@@ -65,6 +65,29 @@ def receive(file: IO[bytes]) -> tuple[Any, ...] | None:
     return message
 
 
+class Frames:
+    """The frames of an unbuffered pipe, as many as there are, with one reading."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._rest = file, b""
+
+    def read(self) -> list[tuple[Any, ...]] | None:
+        """Those that are complete now; waits if there is nothing at all. None: the other side has gone."""
+        more = self._file.read(AT_ONCE)
+        if not more:
+            return None
+        data = memoryview(self._rest + more)
+        start, found = 0, []
+        while (body := start + _LENGTH.size) <= len(data):
+            end = body + _LENGTH.unpack_from(data, start)[0]
+            if end > len(data):
+                break
+            found.append(marshal.loads(data[body:end]))  # noqa: S302  from our own other half, over a private pipe
+            start = end
+        self._rest = bytes(data[start:])
+        return found
+
+
 def _exactly(file: IO[bytes], size: int) -> bytes | None:
     """Unbuffered files give what is there; None: they end before ``size`` bytes."""
     data = file.read(size)
@@ -84,15 +107,15 @@ class _Worker:
     def answer(self, number: int, path: bytes, wanted: Wanted, read_ns: int) -> None:
         """Serve one request; a failure of the directory is an answer."""
         means = Means(self._rules, self._progress, mapped=True, read_ns=read_ns)
-        last: Rows = ([], [])
+        last = NO_ROWS
         try:
             files, others = wanted or self._listed(path)
             if wanted is None and len(files) + len(others) > MANY:
                 send(self._out, (number, SPLIT, (files, others)))
                 files, others = (), ()
             for rows in self._read_all(path, files, others, means):
-                self._progress(sum(map(SIZE, rows[0])))
-                if not rows[0] and not last[1] and len(last[0]) + len(rows[1]) <= CHUNK:
+                self._progress(total(rows[0]))
+                if not rows[0] and not last[1] and (not last[0] or len(last[0][0]) + len(rows[1]) <= CHUNK):
                     last = (last[0], rows[1])
                     continue
                 if any(last):
@@ -106,13 +129,12 @@ class _Worker:
             send(self._out, (number, LAST, last))
 
     def _read_all(self, path: bytes, files: Sequence[bytes], others: Sequence[bytes], means: Means) -> Iterator[Rows]:
-        """Names of one directory in parts; most directories are one. Usual files come sorted by name."""
+        """Names of one directory in parts; most directories are one."""
         rest = list(others)
         for start in range(0, len(files), CHUNK):
             plain, unusual = read_usual(self._tree.enter(path), files[start : start + CHUNK], means.read_ns)
-            plain.sort()
             rest += unusual
-            yield plain, []
+            yield turned(plain), []
         if rest:
             yield from _chunks(read_names(self._tree, path, rest, means))
 
@@ -139,10 +161,10 @@ def listed(tree: Tree, path: bytes, rules: Rules) -> list[bytes]:
 
 
 def _chunks(found: Iterator[Plain | Reading]) -> Iterator[Rows]:
-    """Parts of ``CHUNK`` names; the last one has fewer, perhaps none. Usual files come sorted by name."""
+    """Parts of ``CHUNK`` names; the last one has fewer, perhaps none."""
     while True:
         some = list(islice(found, CHUNK))
-        plain = sorted(one for one in some if not isinstance(one, Reading))
+        plain = turned(one for one in some if not isinstance(one, Reading))
         yield plain, [tuple(one) for one in some if isinstance(one, Reading)]
         if len(some) < CHUNK:
             return

@@ -4,13 +4,13 @@ Nothing is recorded of anything in them yet, so there is nothing to compare with
 inodes with several names go the long way (``leaves``), since one of them speaks for all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Protocol
 
 from odarchive.catalogue.entries import Recorder, Version
 from odarchive.reading.folder import Reading
-from odarchive.reading.plain import Plain, too_fresh
+from odarchive.reading.plain import Columns, too_fresh
 from odarchive.reading.pool import Pool
 from odarchive.scan.compare import told
 
@@ -38,7 +38,7 @@ class Receiver(Protocol):
     def linked(self, place: Place, name: bytes) -> None:
         """A name of an inode with several, or one whose fate is not decided here."""
 
-    def added(self, rows: Sequence[Plain]) -> None:
+    def added(self, columns: Columns) -> None:
         """Usual files were recorded."""
 
     def recorded(self, version: Version, *, read: bool) -> None:

@@ -12,8 +12,7 @@ row can be reached by the next scan.
 import errno
 import os
 import time
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Callable
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ from odarchive.catalogue.hardlinks import LinkBook
 from odarchive.catalogue.sources import printable
 from odarchive.errors import SourceMissing
 from odarchive.reading import mounts
-from odarchive.reading.plain import Plain
+from odarchive.reading.plain import Columns, total
 from odarchive.reading.pool import Pool
 from odarchive.reading.tree import Tree, Unreadable, look, names
 from odarchive.reading.worker import listed
@@ -36,7 +35,6 @@ PROGRESS_SECONDS = 0.2
 _SPECIAL = "neither file, directory nor symlink (socket, FIFO or device); it is not archived"
 
 _KEPT = "what the last scan recorded of it stays"
-_SIZE = itemgetter(4)
 _NEW = (0, None, 0, 0, None, None, None)
 """since to xattrs of a version that is still to be decided."""
 
@@ -271,11 +269,11 @@ class Walk:
             return
         self._name(_Folder(place.path, place.ino, False, 0, 0), fd, name, NOTHING)
 
-    def added(self, rows: Sequence[Plain]) -> None:
+    def added(self, columns: Columns) -> None:
         """New files of the usual kind."""
-        size = sum(map(_SIZE, rows))
-        self.files += len(rows)
-        self.new_files += len(rows)
+        size, count = total(columns), len(columns[0])
+        self.files += count
+        self.new_files += count
         self.bytes += size
         self.hashed_bytes += size
         self._flying = max(0, self._flying - size)
