@@ -196,6 +196,13 @@ def missing(connection: Connection) -> list[Disc]:
     return [_disc(row) for row in connection.execute(query.order_by(schema.disc.c.id))]
 
 
+def known_of(connection: Connection, number: SegmentId) -> list[Disc]:
+    """Discs of a segment that are or were copies, oldest first."""
+    states = [state.value for state in READABLE]
+    query = _discs().where(schema.disc.c.segment == number, schema.disc.c.state.in_(states))
+    return [_disc(row) for row in connection.execute(query.order_by(schema.disc.c.id))]
+
+
 def readable_of(connection: Connection, number: SegmentId) -> list[Disc]:
     """Discs worth reading from: verified ones first, then those a read failed on (other sectors may be well)."""
     states = [DiscState.VERIFIED.value, DiscState.SUSPECT.value]
@@ -284,9 +291,14 @@ def find(connection: Connection, name: str) -> Disc:
 
 
 def extents(connection: Connection, content: ContentId) -> list[Extent]:
-    """Where a content lies, by offset; empty if no disc was ever verified that carries it."""
+    """Where a content lies, by offset; empty if no disc was ever verified that carries it.
+
+    What lies on missing discs alone is there as well if a parity set can make it again.
+    """
     c, s = schema.piece.c, schema.disc.c
-    good = select(s.segment).where(s.state.in_([DiscState.VERIFIED.value, DiscState.SUSPECT.value]))
+    kept = select(schema.parity_member.c.segment)
+    there = s.state.in_([DiscState.VERIFIED.value, DiscState.SUSPECT.value])
+    good = select(s.segment).where(there | ((s.state == DiscState.MISSING.value) & s.segment.in_(kept)))
     query = (
         select(c.segment, c.start, c.length, c.sector)
         .where(c.content == content, c.sector.is_not(None), c.segment.in_(good))

@@ -11,6 +11,9 @@ from odarchive.chunks import Grid
 from odarchive.librarian import spans
 from odarchive.model import ContentId, DiscId, Extent, JobId, SegmentId
 
+NOWHERE = SegmentId(0)
+"""Where extents lie that no disc gives: they are being made again (``rescue``)."""
+
 PACE_OF = 100
 """Requests whose moments tell how often anything is asked for at present."""
 
@@ -192,12 +195,24 @@ class Demand:
             del self._wants[want.content]
         want.changed()
 
+    def mend(self, segment: SegmentId, pieces: Iterable[Extent], *, at: float) -> Want:
+        """A want of our own: what has to be read of other discs to make some of a segment again."""
+        self._order += 1
+        content = ContentId(-segment)
+        want = self._wants[content] = Want(content, b"", 0, None, self._order, at, {}, None, tuple(pieces))
+        return want
+
+    def asked(self) -> list[Want]:
+        """The wants that somebody asked for."""
+        return [want for want in self if want.content > 0]
+
     def segments(self) -> dict[SegmentId, int]:
         """Segments somebody waits for, each with the order of its oldest request."""
         oldest: dict[SegmentId, int] = {}
         for want in self._wants.values():
             for extent in want.missing.values():
                 oldest[extent.segment] = min(oldest.get(extent.segment, want.order), want.order)
+        oldest.pop(NOWHERE, None)
         return oldest
 
     def on(self, segment: SegmentId) -> list[Want]:

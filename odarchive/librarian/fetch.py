@@ -101,7 +101,13 @@ class Fetcher:
                 await trio.sleep(MOMENT)
                 raise _LaterError
             return f"disc {disc.label} is in {stuck}"
-        found = await bay.load(disc.slot)
+        try:
+            found = await bay.load(disc.slot)
+        except SourceEmpty:
+            reason = f"slot {disc.slot} should hold disc {disc.label} but is empty"
+            await room.write(discs.place, disc.slot, SlotState.EMPTY, None, "the picker", now_ns=room.now_ns())
+            await room.note("disc-missing", reason, disc=disc.id)
+            return reason
         if found.disc is not None and found.disc.id == disc.id:
             return None
         reason = f"slot {disc.slot} should hold disc {disc.label} but the drive finds {found.describe()}"

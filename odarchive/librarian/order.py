@@ -14,7 +14,7 @@ Not for how long a disc keeps its drive (``turns``).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from odarchive.librarian.demand import Demand, Want
+from odarchive.librarian.demand import NOWHERE, Demand, Want
 from odarchive.model import ContentId, SegmentId
 
 
@@ -63,6 +63,8 @@ def queues(demand: Demand, now: float) -> dict[SegmentId, Queue]:
     sizes: dict[SegmentId, int] = {}
     for want in demand:
         for extent in want.missing.values():
+            if extent.segment == NOWHERE:
+                continue
             wants.setdefault(extent.segment, {})[want.content] = want
             sizes[extent.segment] = sizes.get(extent.segment, 0) + extent.length
     return {
@@ -129,6 +131,8 @@ def estimates(demand: Demand, loaded: set[SegmentId], pace: Pace, now: float) ->
     for place, queue in enumerate(order, 1):
         work += queue.size / pace.speed + (0.0 if queue.segment in loaded else pace.exchange)
         due[queue.segment] = work / max(1, min(pace.drives, place))
+    due[NOWHERE] = max(due.values(), default=0.0)  # what is made again is made of these
     return {
-        want.content: max((due[extent.segment] for extent in want.missing.values()), default=0.0) for want in demand
+        want.content: max((due[extent.segment] for extent in want.missing.values()), default=0.0)
+        for want in demand.asked()
     }

@@ -21,7 +21,7 @@ from odarchive.librarian.demand import Demand, Want
 from odarchive.librarian.readback import SectorReader
 from odarchive.librarian.spans import touches, uncover
 from odarchive.librarian.stores import Places, Store, Stores
-from odarchive.librarian.unsealing import PieceReader
+from odarchive.librarian.unsealing import PieceReader, Sectors
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import SECTOR, ContentId, DiscId, DiscState, Extent, JobId, JobState
 from robot.errors import ReadFailed
@@ -35,11 +35,24 @@ class Partwise:
     """Serves wants that have a grid."""
 
     def __init__(
-        self, room: Workroom, demand: Demand, stores: Stores, fail: Callable[[Want, str], Awaitable[None]]
+        self,
+        room: Workroom,
+        demand: Demand,
+        stores: Stores,
+        fail: Callable[[Want, str], Awaitable[None]],
+        rescue: Callable[[Want, list[Extent], str], Awaitable[bool]],
     ) -> None:
-        """``fail``: ends a want badly."""
-        self._room, self._demand, self._stores, self._fail = room, demand, stores, fail
-        self._sealed: WeakKeyDictionary[SectorReader, dict[tuple[ContentId, int], PieceReader]] = WeakKeyDictionary()
+        """Begin.
+
+        Args:
+            room: the collaborators.
+            demand: what is asked for.
+            stores: where chunks go.
+            fail: ends a want badly.
+            rescue: has extents made again that no disc gives; False if they cannot be.
+        """
+        self._room, self._demand, self._stores, self._fail, self._rescue = room, demand, stores, fail, rescue
+        self._sealed: WeakKeyDictionary[Sectors, dict[tuple[ContentId, int], PieceReader]] = WeakKeyDictionary()
         """Encrypted pieces of loaded discs, each with its header opened."""
         self._told: set[tuple[DiscId, ContentId, int]] = set()
         """Chunks that discs did not give, which the diary has: a reader tries again and again."""
@@ -120,7 +133,29 @@ class Partwise:
             bay.advance(len(data))
         return await self.settle(want)
 
-    async def _read(self, reader: SectorReader, want: Want, extent: Extent, chunk: Chunk) -> bytes:
+    async def mended(self, reader: Sectors, want: Want, extent: Extent) -> None:
+        """Take chunks that were made again, for they could not be read."""
+        store = self._stores.get(want.content)
+        if store is None:
+            return
+        for number in () if store.whole else store.grid.over(extent.start, extent.length):
+            chunk = store.grid[number]
+            end = chunk.start + chunk.length
+            if want.ended:
+                return
+            try:
+                store.put(number, await self._read(reader, want, extent, chunk))
+            except KeyNeeded as error:
+                await self._fail(want, str(error))
+            except (ReadFailed, DamageFound) as error:
+                want.lose(chunk.start, end, f"{want.why}, and is not what it was: {error}")
+            else:
+                want.arrived(chunk.start, end)
+        if store.whole:
+            want.missing.clear()
+        await self.settle(want)
+
+    async def _read(self, reader: Sectors, want: Want, extent: Extent, chunk: Chunk) -> bytes:
         """The bytes of a chunk as the disc gives them; raises as `PieceReader.read`."""
         if not self._room.keyring.sealed:
             return await reader.exactly(extent.sector + (chunk.start - extent.start) // SECTOR, chunk.length)
@@ -148,9 +183,11 @@ class Partwise:
             await room.note("read-failed", told, disc=disc.id, job=want.job)
         copies = await room.read(discs.readable_of, extent.segment)
         if not any((copy.id, low) not in want.bad_at and copy.id not in want.bad for copy in copies):
+            if await self._rescue(want, [one for start, one in want.missing.items() if low <= start < high], told):
+                return
             if news:
-                await room.note("lost", f"{told}; no other disc has it: odarchive repair --help", disc=disc.id)
-            want.lose(low, high, told)
+                await room.note("lost", f"{want.why}; no other disc has it: odarchive repair --help", disc=disc.id)
+            want.lose(low, high, want.why)
 
     async def name(self, content: ContentId) -> str:
         """A path of a content, for messages."""

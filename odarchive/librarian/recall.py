@@ -22,9 +22,11 @@ from odarchive.librarian.demand import Demand, Want
 from odarchive.librarian.fetch import Fetcher
 from odarchive.librarian.partwise import Partwise
 from odarchive.librarian.readback import SectorReader
+from odarchive.librarian.rescue import Takers
+from odarchive.librarian.rescues import Rescues
 from odarchive.librarian.stores import Places, Stores
 from odarchive.librarian.uncached import is_small, past_the_cache
-from odarchive.librarian.unsealing import NO_KEY, PieceReader
+from odarchive.librarian.unsealing import NO_KEY, PieceReader, Sectors
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, Extent, JobId, JobState, SegmentId
 from robot.errors import ReadFailed, RobotError
@@ -61,7 +63,8 @@ class Recaller:
         """Contents that lie on several discs, half brought."""
         self._fetcher = Fetcher(room, demand, stuck, self.give_up)
         self.stores = Stores(room)
-        self.partwise = Partwise(room, demand, self.stores, self.fail)
+        self._rescues = Rescues(room, demand, stuck, Takers(self._mended, self._lost))
+        self.partwise = Partwise(room, demand, self.stores, self.fail, self._rescues.take)
 
     @property
     def awaited(self) -> Awaited:
@@ -116,7 +119,9 @@ class Recaller:
         sector, whole = 0, False
         while not self._overdue(bay) and (wanted := self._demand.next_on(segment, disc.id, sector)) is not None:
             want, extent = wanted
-            if want.grid is not None:
+            if (rescue := self._rescues.of(want)) is not None:
+                await rescue.slice(bay, reader, disc, extent)
+            elif want.grid is not None:
                 whole |= await self.partwise.slice(bay, reader, disc, want, extent)
             else:
                 await self._extent(bay, reader, disc, want, extent)
@@ -138,7 +143,8 @@ class Recaller:
                     await self.partwise.settle(want)
         return whole
 
-    async def _extent(self, bay: Bay, reader: SectorReader, disc: Disc, want: Want, extent: Extent) -> None:
+    async def _extent(self, bay: Bay, reader: Sectors, disc: Disc | None, want: Want, extent: Extent) -> None:
+        """Bring an extent of a content that is judged as a whole; ``disc``: None if it was made again."""
         problem, filling = "", None
         try:
             filling = await self._filling(want)
@@ -150,12 +156,12 @@ class Recaller:
             if not want.missing:
                 await self._room.heavy(filling.check)
         except (ReadFailed, DamageFound) as error:
-            problem = f"disc {disc.label}: {error}"
+            problem = str(error)
         except KeyNeeded as error:
             await self.fail(want, str(error))
             return
         except NoSpace as error:
-            problem = await self._past_the_cache(reader, disc, want, extent, str(error))
+            problem = await self._past_the_cache(reader, want, extent, str(error))
         if problem:
             await self._trouble(want, disc, problem)
         elif filling is not None and not want.missing and not want.ended:
@@ -170,8 +176,8 @@ class Recaller:
             want.done = True
             self._demand.end(want)
 
-    async def _past_the_cache(self, reader: SectorReader, disc: Disc, want: Want, extent: Extent, full: str) -> str:
-        """There is no room in the cache: small contents go through memory. Returns what is wrong with the disc."""
+    async def _past_the_cache(self, reader: Sectors, want: Want, extent: Extent, full: str) -> str:
+        """There is no room in the cache: small contents go through memory. Returns what is wrong with the bytes."""
         self._discard(want)
         if not is_small(want, extent):
             await self.fail(want, full)
@@ -179,7 +185,7 @@ class Recaller:
         try:
             await past_the_cache(reader, want, extent, self._room.keyring, self.stores.loose)
         except (ReadFailed, DamageFound) as error:
-            return f"disc {disc.label}: {error}"
+            return str(error)
         except KeyNeeded as error:
             await self.fail(want, str(error))
             return ""
@@ -219,7 +225,7 @@ class Recaller:
     async def _copy(
         self,
         bay: Bay,
-        reader: SectorReader,
+        reader: Sectors,
         filling: Filling,
         extent: Extent,
         needless: Callable[[], bool],
@@ -234,9 +240,13 @@ class Recaller:
             bay.advance(len(data))
         return True
 
-    async def _trouble(self, want: Want, disc: Disc, problem: str) -> None:
+    async def _trouble(self, want: Want, disc: Disc | None, problem: str) -> None:
         """A read went wrong: mark the disc and start the content anew, from other copies if there are any."""
         room = self._room
+        if disc is None:
+            await self.fail(want, f"{want.why}, and is not what it was: {problem}")
+            return
+        problem = f"disc {disc.label}: {problem}"
         self._discard(want)
         want.bad.add(disc.id)
         want.why = problem
@@ -254,6 +264,9 @@ class Recaller:
 
     async def fail(self, want: Want, why: str) -> None:
         """End a want badly: its readers get an error now, and the job says why."""
+        if (rescue := self._rescues.of(want)) is not None:
+            await rescue.fail(why)
+            return
         self._discard(want)
         want.failed, want.why = True, why
         if want.job is not None:
@@ -262,12 +275,27 @@ class Recaller:
 
     async def give_up(self, want: Want, segment: SegmentId, why: str) -> None:
         """No disc of a segment can be had: what a want needs of it is lost, the rest may still come."""
+        extents = [extent for extent in want.missing.values() if extent.segment == segment]
+        if (rescue := self._rescues.of(want)) is not None:
+            await rescue.give_up(segment, why)
+        elif extents and not await self._rescues.take(want, extents, why):
+            await self._lost(want, extents, want.why or why)
+
+    async def _lost(self, want: Want, extents: list[Extent], why: str) -> None:
+        """Nobody gives these."""
         if want.grid is None:
             await self.fail(want, why)
             return
-        for extent in [extent for extent in want.missing.values() if extent.segment == segment]:
+        for extent in extents:
             want.lose(extent.start, extent.start + extent.length, why)
         await self.partwise.settle(want)
+
+    async def _mended(self, bay: Bay, reader: Sectors, want: Want, extent: Extent) -> None:
+        """An extent was made again."""
+        if want.grid is not None:
+            await self.partwise.mended(reader, want, extent)
+        else:
+            await self._extent(bay, reader, None, want, extent)
 
     async def _read_ahead(self, bay: Bay, reader: SectorReader, segment: SegmentId, sector: int) -> None:
         """Let the following contents come along until somebody else needs the bay or the budget is spent."""

@@ -5,8 +5,7 @@ from odarchive.digest import content_digest
 from odarchive.errors import DamageFound
 from odarchive.librarian.demand import Want
 from odarchive.librarian.loose import Loose
-from odarchive.librarian.readback import SectorReader
-from odarchive.librarian.unsealing import PieceReader
+from odarchive.librarian.unsealing import PieceReader, Sectors
 from odarchive.model import Extent
 from odarchive.seal.keyring import Keyring
 
@@ -16,7 +15,7 @@ def is_small(want: Want, extent: Extent) -> bool:
     return want.size <= CHUNK and extent.length == want.size
 
 
-async def past_the_cache(reader: SectorReader, want: Want, extent: Extent, keyring: Keyring, loose: Loose) -> None:
+async def past_the_cache(reader: Sectors, want: Want, extent: Extent, keyring: Keyring, loose: Loose) -> None:
     """Read all of a small content and keep it in memory for a moment.
 
     Raises:

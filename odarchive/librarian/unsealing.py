@@ -4,10 +4,9 @@ On an encrypted disc the piece is an age file: its header is opened once, then a
 chunks. Used by one task.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from odarchive.errors import KeyNeeded
-from odarchive.librarian.readback import SectorReader
 from odarchive.model import SECTOR, Extent
 from odarchive.seal.keyring import Keyring
 from odarchive.seal.sizes import CHUNK, head_size
@@ -21,10 +20,20 @@ NO_KEY = (
 )
 
 
+class Sectors(Protocol):
+    """Positioned reads of bytes of one disc: in a drive (``readback``), or made again (``rescue``)."""
+
+    async def read(self, sector: int, length: int) -> bytes:
+        """``length`` bytes from the beginning of ``sector`` on. Raises ReadFailed."""
+
+    async def exactly(self, sector: int, length: int) -> bytes:
+        """The same, and nothing beside it is read. Raises ReadFailed."""
+
+
 class PieceReader:
     """Reads one piece. ``step``: bytes to ask for at once; offsets are multiples of it."""
 
-    def __init__(self, reader: SectorReader, extent: Extent, keyring: Keyring) -> None:
+    def __init__(self, reader: Sectors, extent: Extent, keyring: Keyring) -> None:
         self._reader, self._extent, self._keyring = reader, extent, keyring
         self._payload = None if not keyring.sealed else _Header(reader, extent, keyring)
         self.step = 16 * CHUNK if self._payload is None else 15 * CHUNK
@@ -51,7 +60,7 @@ class PieceReader:
 class _Header:
     """The header of an age file, opened when it is first needed."""
 
-    def __init__(self, reader: SectorReader, extent: Extent, keyring: Keyring) -> None:
+    def __init__(self, reader: Sectors, extent: Extent, keyring: Keyring) -> None:
         self._reader, self._extent, self._keyring = reader, extent, keyring
         self._found: Payload | None = None
 

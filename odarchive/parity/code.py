@@ -5,12 +5,12 @@ constant is a few XORs of packets (Cauchy Reed-Solomon). Arrays have the shape (
 are done at once. Not for files and not for which block belongs to which stripe (``layout``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odarchive.parity.field import bits, cauchy, inverted
+from odarchive.parity.field import bits, cauchy, inverted, multiply
 
 Blocks = NDArray[np.uint64]
 
@@ -51,6 +51,33 @@ class Code:
                     self._add(out, self._rows[number - self.data][column], block)
             found[number] = out
         return found
+
+    def weights(self, lost: int, chosen: Collection[int]) -> dict[int, int]:
+        """The factors with which blocks of a stripe add up to a lost data block.
+
+        Args:
+            lost: its number.
+            chosen: as many others as there are data discs.
+
+        Raises:
+            ValueError: they are more or fewer, or the lost one is among them or a parity block.
+        """
+        if len(set(chosen)) != self.data or lost in chosen or lost >= self.data:
+            raise ValueError(f"a data block follows from {self.data} others, not from {len(set(chosen))}")
+        holes = [number for number in range(self.data) if number not in chosen]
+        rows = [self._rows[number - self.data] for number in sorted(chosen) if number >= self.data]
+        factors = inverted([[row[hole] for hole in holes] for row in rows])[holes.index(lost)]
+        found = dict(zip((number for number in sorted(chosen) if number >= self.data), factors, strict=True))
+        for column in (number for number in chosen if number < self.data):
+            found[column] = 0
+            for factor, row in zip(factors, rows, strict=True):
+                found[column] ^= multiply(factor, row[column])
+        return found
+
+    def add(self, out: Blocks, factor: int, block: Blocks) -> None:
+        """Add factor x block."""
+        if factor:
+            self._add(out, factor, block)
 
     def _solved(
         self, there: Mapping[int, Blocks], holes: Sequence[int], rows: Sequence[int], shape: tuple[int, ...]

@@ -31,7 +31,17 @@ SOON, LATE = 60.0, 3600.0
 """Seconds until a way that failed is tried again: at first, and at the most."""
 KEPT = 50
 """Messages kept for a way that fails; older ones are dropped."""
-KINDS = ("job-failed", "quarantine", "read-failed", "spoiled", "surprise", "verify-failed", "wrong-disc")
+KINDS = (
+    "disc-missing",
+    "job-failed",
+    "quarantine",
+    "read-failed",
+    "repaired",
+    "spoiled",
+    "surprise",
+    "verify-failed",
+    "wrong-disc",
+)
 """Of the diary's lines those that a person should know of although nothing waits for him."""
 _FILE = "told.json"
 

@@ -39,7 +39,8 @@ async def overview(librarian: Librarian, slots: int) -> dict[str, Any]:
     """Everything the page shows. ``slots``: how many the machine has, as ``slot_count`` said."""
     room = librarian.room
     listed = await open_jobs(librarian)
-    wants = list(librarian.demand)[:MOST_RECALLS]
+    readers = librarian.demand.asked()
+    wants = readers[:MOST_RECALLS]
     burns = [job for job in listed if job.kind is not JobKind.RECALL]  # those have a table of their own
     known = await room.read(_known, burns[:MOST_ROWS], [want.content for want in wants], slots)
     asked = room.board.asked
@@ -58,7 +59,7 @@ async def overview(librarian: Librarian, slots: int) -> dict[str, Any]:
         "jobs": [_job(job, known["names"]) for job in burns[:MOST_ROWS]],
         "more_jobs": max(0, len(burns) - MOST_ROWS),
         "recalls": [_want(want, waits.get(want.content, 0.0), known["names"]) for want in wants],
-        "more_recalls": len(librarian.demand) - len(wants),
+        "more_recalls": len(readers) - len(wants),
         "cache": {"used": size(room.cache.used), "quota": size(room.cache.quota)},
     }
 

@@ -38,7 +38,7 @@ async def status_report(librarian: Librarian) -> dict[str, Any]:
             }
             for job in open_jobs
         ],
-        "waiting_readers": len(librarian.demand),
+        "waiting_readers": len(librarian.demand.asked()),
         "wants": [
             {
                 "content": want.content,
@@ -46,7 +46,7 @@ async def status_report(librarian: Librarian) -> dict[str, Any]:
                 "seconds_left": round(waits[want.content]),
                 "why": want.why,
             }
-            for want in librarian.demand
+            for want in librarian.demand.asked()
         ],
         "cache": {"files": len(room.cache), "bytes": room.cache.used, "quota": room.cache.quota},
         "discs": await room.read(discs.tally),

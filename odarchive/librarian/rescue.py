@@ -1,0 +1,300 @@
+"""What no disc of a segment gives any more, made again from the parity set of that segment, while readers wait.
+
+What has to be read of the other discs of the set is a want like a reader's: the scheduler brings these discs one after
+the other, each serves whoever else waits for it, and one drive is enough. Only the stripes of the lost blocks are read,
+and of each lost block one sum is kept in a nameless file in staging, so nothing of it is left after ``kill -9``: the
+reader, or the recall that the catalogue keeps, asks anew. A round makes at most ``ROUND`` bytes; more waits for the
+next round.
+
+What comes out is read like a disc (``_Mended``) and believed only where the content's own digests say so. A disc of the
+set that fails on a block is suspected like any other, another copy of it is asked, then another disc of the set.
+
+Concurrency: shared by the bays; every await leaves want and sums consistent.
+"""
+
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+import trio
+
+from odarchive.catalogue import discs
+from odarchive.catalogue.discs import Disc
+from odarchive.librarian.bay import Bay
+from odarchive.librarian.demand import Demand, Want
+from odarchive.librarian.kin import Kin
+from odarchive.librarian.readback import SectorReader
+from odarchive.librarian.spans import uncover
+from odarchive.librarian.unsealing import Sectors
+from odarchive.librarian.workroom import Workroom
+from odarchive.model import SECTOR, Extent, SegmentId
+from robot.errors import ReadFailed
+
+if TYPE_CHECKING:
+    from odarchive.parity.piecemeal import Piecemeal, Run
+
+SLICE = 1 << 20
+"""Bytes after which it is looked whether somebody waits for something more urgent."""
+ROUND = 1 << 30
+"""Bytes of sums kept at once, and so the room that a rescue takes in staging."""
+
+
+@dataclass(frozen=True, slots=True)
+class Takers:
+    """Who is given what became of lost extents."""
+
+    mended: Callable[[Bay, Sectors, Want, Extent], Awaitable[None]]
+    lost: Callable[[Want, list[Extent], str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Who is told. ``ended``: when nothing is left to do, with what was made in words (empty: nothing)."""
+
+    takers: Takers
+    ended: Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lost:
+    """An extent that no disc gives. ``sectors``: (first, count) of what has to be there to read it."""
+
+    want: Want
+    extent: Extent
+    sectors: tuple[tuple[int, int], ...]
+
+
+class _Mended:
+    """Sectors of the lost disc, as a drive would give them."""
+
+    def __init__(self, made: "Piecemeal") -> None:
+        self._made = made
+
+    async def read(self, sector: int, length: int) -> bytes:
+        data = self._made.read(sector, length)
+        if len(data) < length:
+            raise ReadFailed(f"sector {sector + len(data) // SECTOR} was not made again", sector=sector)
+        return data
+
+    exactly = read
+
+
+class Rescue:
+    """What is made again of one segment."""
+
+    def __init__(self, room: Workroom, demand: Demand, kin: Kin, label: str, outcomes: Outcomes) -> None:
+        """Begin with nothing asked. ``label``: of the disc that is lost."""
+        self._room, self._demand, self._kin, self._label = room, demand, kin, label
+        self._takers, self._ended = outcomes.takers, outcomes.ended
+        self._order = list(kin.order)
+        self._losts: list[Lost] = []
+        self._of_block: dict[int, list[Lost]] = {}
+        self._later: list[Lost] = []
+        self._givers: dict[int, Disc] = {}
+        self._made_again: list[tuple[int, int]] = []
+        self._sums: Piecemeal
+        self._file: BinaryIO
+        self._open()
+        pieces = [
+            Extent(kin.segments[one.member], one.address, one.length, one.sector) for one in self._sums.stretches()
+        ]
+        self.want = demand.mend(kin.segments[kin.lost], pieces, at=trio.current_time())
+
+    def _open(self) -> None:
+        from odarchive.parity.piecemeal import Piecemeal  # noqa: PLC0415  the extra `parity` is needed here alone
+
+        staging = self._room.config.staging
+        staging.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=staging)  # noqa: SIM115  it lives as long as its round
+        self._sums = Piecemeal(self._kin.of, self._kin.lost, self._order, self._file.fileno())
+
+    async def ask(self, losts: Sequence[Lost]) -> None:
+        """Have extents made again; those that cannot be are told at once."""
+        most = ROUND // self._sums.block
+        fresh: list[Run] = []
+        for number, lost in enumerate(losts):
+            if self._losts and len(self._of_block) + sum(map(len, self._runs([lost]))) > most:
+                self._later += losts[number:]
+                break
+            self._losts.append(lost)
+            runs = self._runs([lost])
+            fresh += ((run.start, run.stop) for run in runs)
+            for run in runs:
+                for at in run:
+                    self._of_block.setdefault(at, []).append(lost)
+        for first, end in _joined(fresh):
+            for address in self._sums.need((first, end)):
+                self.want.ask(*address)
+        await self._hopeless(f"parity set {self._kin.number} has too few discs left for it")
+
+    def _runs(self, losts: Sequence[Lost]) -> list[range]:
+        return [range(*self._sums.blocks(*sectors)) for lost in losts for sectors in lost.sectors]
+
+    async def slice(self, bay: Bay, reader: SectorReader, disc: Disc, extent: Extent) -> None:
+        """Read the first bytes of an extent of one of the other discs."""
+        low, length = extent.start, min(extent.length, SLICE)
+        bay.doing(f"reading {disc.label} to make {self._label} again from parity set {self._kin.number}")
+        for address, count, data, problem in await self._read(reader, low, extent.sector, length):
+            if self.want.ended:
+                return
+            if data is None and not self._sums.is_table(address):
+                await self._unreadable(disc, problem)
+                await self._bad(disc, address, f"disc {disc.label}: {problem}")
+                continue
+            try:
+                wrong = [] if data is None else self._sums.put(address, data)
+            except OSError as error:
+                await self.fail(
+                    f"making it again from parity: staging in {self._room.config.staging}: {error.strerror}"
+                )
+                return
+            self.want.arrived(address, address + count)
+            self._givers[address // self._sums.block // self._kin.of.layout.length] = disc
+            bay.advance(count)
+            for one in wrong:
+                giver = self._givers.get(one // self._sums.block // self._kin.of.layout.length, disc)
+                await self._bad(giver, one, f"disc {giver.label} has another block than its parity set knows")
+        await self._deliver(bay)
+
+    async def _read(
+        self, reader: SectorReader, low: int, sector: int, length: int
+    ) -> list[tuple[int, int, bytes | None, str]]:
+        """All at once, else block by block: (address, count, bytes or None, what was wrong)."""
+        try:
+            return [(low, length, await reader.exactly(sector, length), "")]
+        except ReadFailed as error:
+            if self._sums.is_table(low) or length <= self._sums.block:
+                return [(low, length, None, str(error))]
+        found: list[tuple[int, int, bytes | None, str]] = []
+        for at in range(0, length, self._sums.block):
+            found += await self._read(reader, low + at, sector + at // SECTOR, min(self._sums.block, length - at))
+        return found
+
+    async def _unreadable(self, disc: Disc, problem: str) -> None:
+        if disc.id not in {one for one, _ in self.want.bad_at}:
+            told = f"disc {disc.label}, read to make disc {self._label} again: {problem}"
+            await self._room.write(discs.suspect, disc.id, told)
+            await self._room.note("read-failed", told, disc=disc.id)
+
+    async def _bad(self, disc: Disc, address: int, why: str) -> None:
+        """A block cannot be had from a disc: it is asked of its copies, and others take its place if there are none.
+
+        A block with another checksum is no proof against its disc: the discs' own labels are in some.
+        """
+        block = self._sums.block
+        segment = self._kin.segments[address // block // self._kin.of.layout.length]
+        self.want.bad_at.add((disc.id, address))
+        copies = await self._room.read(discs.readable_of, segment)
+        gone = not any((copy.id, address) not in self.want.bad_at for copy in copies)
+        if gone or self._sums.added(address):
+            await self._anew([address], erased=gone, why=why)
+        else:
+            self.want.ask(address, address + block)  # cuts it out
+
+    async def give_up(self, segment: SegmentId, why: str) -> None:
+        """No disc of a segment of the set can be had."""
+        member, block = self._kin.segments.index(segment), self._sums.block
+        if member in self._order:
+            self._order.remove(member)
+        needless = [extent for extent in self.want.missing.values() if extent.segment == segment]
+        addresses: list[int] = []
+        for extent in needless:
+            if self._sums.is_table(extent.start):
+                uncover(self.want.missing, extent.start, extent.start + extent.length)
+            else:
+                addresses += range(extent.start, extent.start + extent.length, block)
+        await self._anew(addresses, erased=True, why=why)
+
+    async def _anew(self, addresses: list[int], *, erased: bool, why: str) -> None:
+        needless, needed = self._sums.begin_anew(addresses, erased=erased)
+        for run in needless:
+            uncover(self.want.missing, *run)
+        for run in needed:
+            self.want.ask(*run)
+        await self._hopeless(f"parity set {self._kin.number} has too few good discs left for it: {why}")
+
+    async def _hopeless(self, why: str) -> None:
+        """Tell those whose blocks cannot be made."""
+        gone = [lost for lost in self._losts if any(self._sums.hopeless((r.start, r.stop)) for r in self._runs([lost]))]
+        for lost in gone:
+            self._forget(lost)
+        for lost in gone:
+            await self._tell_lost(lost, why)
+        await self._done()
+
+    async def _tell_lost(self, lost: Lost, why: str) -> None:
+        if not lost.want.ended:
+            why = f"{lost.want.why}; {why}" if lost.want.why else why
+            await self._room.note("lost", why)
+            await self._takers.lost(lost.want, [lost.extent], why)
+
+    async def _deliver(self, bay: Bay) -> None:
+        """Hand over what is complete, once all checksums that were asked for are compared."""
+        if self.want.ended or any(self._sums.is_table(start) for start in self.want.missing):
+            return
+        near = {lost: None for at in sorted(self._sums.made) for lost in self._of_block.get(at, ())}
+        self._sums.made.clear()
+        ready = [lost for lost in near if all(self._sums.complete((run.start, run.stop)) for run in self._runs([lost]))]
+        for lost in ready:
+            self._forget(lost)
+        reader = _Mended(self._sums)
+        for lost in ready:
+            if not lost.want.ended:
+                await self._takers.mended(bay, reader, lost.want, lost.extent)
+                self._made_again += lost.sectors
+        await self._done()
+
+    def _forget(self, lost: Lost) -> None:
+        self._losts.remove(lost)
+        for run in self._runs([lost]):
+            for at in run:
+                if lost in (there := self._of_block.get(at, [])):
+                    there.remove(lost)
+
+    async def _done(self) -> None:
+        """Begin the next round, or end, when nothing is left of this one."""
+        if self._losts or self.want.ended:
+            return
+        self._file.close()
+        self.want.missing.clear()
+        if self._later:
+            later, self._later = self._later, []
+            self._of_block.clear()
+            self._open()
+            await self.ask(later)
+            return
+        self._demand_end()
+        await self._ended(self._words())
+
+    def _demand_end(self) -> None:
+        self.want.done = True
+        self._demand.end(self.want)
+
+    def _words(self) -> str:
+        runs = _joined([(first, first + count) for first, count in self._made_again])
+        if not runs:
+            return ""
+        told = ", ".join(f"{first}-{end - 1}" for first, end in runs[:5])
+        more = f" and {len(runs) - 5} more runs" if len(runs) > 5 else ""
+        return f"repaired from parity set {self._kin.number}: disc {self._label} sectors {told}{more}"
+
+    async def fail(self, why: str) -> None:
+        """Nothing more is made: everybody is told."""
+        losts, self._losts, self._later = [*self._losts, *self._later], [], []
+        self._file.close()
+        self._demand_end()
+        for lost in losts:
+            if not lost.want.ended:
+                await self._takers.lost(lost.want, [lost.extent], why)
+        await self._ended(self._words())
+
+
+def _joined(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for first, end in sorted(runs):
+        if found and first <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((first, end))
+    return found

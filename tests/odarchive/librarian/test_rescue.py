@@ -1,0 +1,316 @@
+"""Bytes that no disc gives any more come from the parity set of their disc, while their reader waits."""
+
+import json
+import random
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+from sqlalchemy import select
+
+pytest.importorskip("numpy")
+
+from odarchive.catalogue import discs, paritysets, schema
+from odarchive.chunks import CHUNK
+from odarchive.cli import main
+from odarchive.digest import content_digest
+from odarchive.librarian.asking import Asked
+from odarchive.librarian.kin import kin_of
+from odarchive.media import parse_medium
+from odarchive.model import ContentId, DiscState, SlotState
+from odarchive.parity.discset import parse
+from odarchive.parity.layout import BLOCK
+from odarchive.planning import Wish, make_plan
+from robot.sim.world import World
+from tests.odarchive.librarian.shop import Shop
+from tests.odarchive.librarian.test_librarian import cached
+from tests.odarchive.librarian.test_parts import handed_out
+
+MEDIUM = parse_medium("10MB")
+FILMS = 4
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Shops that were burned, by what they are: each takes seconds."""
+    return {}
+
+
+@pytest.fixture(params=["plain", "sealed"])
+def kind(request):
+    return request.param
+
+
+def film(shop, number):
+    return shop.contents[f"film{number}".encode()]
+
+
+async def burned(built, root, kind="plain", parity=1, **options):
+    """Four discs with a film and small files on each, and the parity discs of their set."""
+    key = (kind, parity, *options.items())
+    if key not in built:
+        built[key] = await _burned(Path(tempfile.mkdtemp(dir=root.parent)), kind, parity, options)
+    model = built[key]
+    shop = replace(model, root=root)
+    shutil.copytree(model.root, root, symlinks=True, dirs_exist_ok=True)
+    return shop
+
+
+async def _burned(root, kind, parity, options):
+    shop = Shop(root, sealed=kind == "sealed", **options)
+    shop.build(files=1, size=10, blanks=range(1, 9))
+    chance = random.Random(5)
+    for number in range(FILMS):
+        where = shop.root / "photos" / f"disc{number}"
+        where.mkdir()
+        body = shop.contents[f"film{number}".encode()] = chance.randbytes(4 * CHUNK + 70_000 + number * 100_000)
+        (where / "film.mkv").write_bytes(body)
+        for small in range(2):
+            body = shop.contents[f"{number}/{small}".encode()] = chance.randbytes(300_000)
+            (where / f"{small}.jpg").write_bytes(body)
+    command = ["-a", str(shop.root / "archive")]
+    assert main([*command, "scan", str(shop.root / "photos")]) == 0
+    make_plan(shop.archive.catalogue, MEDIUM, Wish(parity=(FILMS, parity)))
+    with shop.archive.catalogue.write() as connection:
+        paritysets.close(connection, 1, now_ns=0)
+    main([*command, "burn", "all"])
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        await trio.sleep(200)
+        await shop.work(librarian)
+        for bay in librarian.bays:
+            await bay.clear()
+    (found,) = the_sets(shop)
+    assert found.made, [(job.state.value, job.why) for job in shop.jobs()]
+    assert len(found.data) == FILMS
+    return shop
+
+
+def the_sets(shop):
+    with shop.archive.catalogue.read() as connection:
+        return paritysets.every(connection)
+
+
+def content_id(shop, body):
+    with shop.archive.catalogue.read() as connection:
+        query = select(schema.content.c.id).where(schema.content.c.digest == content_digest(body))
+        return ContentId(connection.scalars(query).one())
+
+
+def place(shop, body):
+    """The disc and the first sector of a content."""
+    with shop.archive.catalogue.read() as connection:
+        (extent,) = discs.extents(connection, content_id(shop, body))
+        return discs.known_of(connection, extent.segment)[0], extent
+
+
+def scratch(shop, label, *runs):
+    sheet = shop.disc_file(f"{label} ").with_suffix(".json")
+    sheet.write_text(json.dumps({**json.loads(sheet.read_text()), "bad_sectors": [list(run) for run in runs]}))
+
+
+def take_away(shop, label):
+    """Somebody took a disc out of its slot."""
+    with shop.archive.catalogue.read() as connection:
+        slot = discs.find(connection, label).slot
+    World.open(shop.root / "world").remove_disc(f"slot {slot}")
+
+
+def told(shop, kind):
+    with shop.archive.catalogue.read() as connection:
+        return [row.message for row in connection.execute(schema.event.select()) if row.kind == kind]
+
+
+async def part(librarian, shop, body, start, length, *, wait=20_000.0):
+    return await librarian.recall_part(content_id(shop, body), Asked(start, length), wait)
+
+
+async def test_scratched_chunks_come_from_the_set(autojump_clock, built, tmp_path, kind):
+    shop = await burned(built, tmp_path, kind)
+    body = film(shop, 1)
+    disc, extent = place(shop, body)
+    scratch(shop, disc.label, (extent.sector + CHUNK // 2048 + 9, 3))
+    async with shop.life() as librarian:
+        before = sum(bay.drive.bytes_read for bay in librarian.bays)
+        answer = await part(librarian, shop, body, CHUNK + 5, 10)
+        assert answer.state == "done", answer
+        assert handed_out(shop, CHUNK, CHUNK, body) == body[CHUNK : 2 * CHUNK]
+        read = sum(bay.drive.bytes_read for bay in librarian.bays) - before
+        assert read < 6 * 20 * 65536 + 1_000_000, "of other discs only the stripes of the chunk are read"
+        assert await librarian.recall(content_id(shop, body), 20_000) == ("done", "")
+        assert cached(shop, body) == body
+        assert len(librarian.demand) == 0
+    assert any(f"parity set 1: disc {disc.label} sectors" in line for line in told(shop, "repaired"))
+    assert told(shop, "lost") == []
+    assert place(shop, body)[0].state is DiscState.SUSPECT
+    assert shop.violations() == []
+
+
+@pytest.mark.parametrize("gone", ["empty slot", "nowhere", "missing", "illegible"])
+async def test_a_disc_that_is_lost_whole_comes_from_the_set(autojump_clock, built, tmp_path, kind, gone):
+    shop = await burned(built, tmp_path, kind)
+    body, small = film(shop, 2), shop.contents[b"2/1"]
+    disc, _ = place(shop, body)
+    if gone == "illegible":
+        scratch(shop, disc.label, (0, disc.image_size // 2048))
+    else:
+        take_away(shop, disc.label)
+    with shop.archive.catalogue.write() as connection:
+        if gone == "nowhere":
+            discs.place(connection, disc.slot, SlotState.EMPTY, None, "seen empty", now_ns=0)
+        if gone == "missing":
+            discs.set_state(connection, disc.id, DiscState.MISSING)
+    async with shop.life() as librarian:
+        answers = []
+
+        async def reader(content, start, length):
+            answers.append((await part(librarian, shop, content, start, length)).state)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(reader, body, 2 * CHUNK - 10, 20)
+            nursery.start_soon(reader, small, 0, 10)
+            nursery.start_soon(reader, film(shop, 3), 5, 10)
+        assert answers == ["done"] * 3
+        assert handed_out(shop, CHUNK, 2 * CHUNK, body) == body[CHUNK : 3 * CHUNK]
+        assert cached(shop, small) == small
+        assert await librarian.recall(content_id(shop, body), 20_000) == ("done", "")
+        assert cached(shop, body) == body
+        assert len(librarian.demand) == 0
+    assert any(disc.label in line for line in told(shop, "repaired"))
+    assert place(shop, body)[0].state in (DiscState.SUSPECT, DiscState.MISSING) or gone == "illegible"
+    assert shop.violations() == []
+
+
+async def test_a_reader_whose_time_is_over_finds_it_the_next_time(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path)
+    body = film(shop, 0)
+    disc, extent = place(shop, body)
+    scratch(shop, disc.label, (extent.sector, 1))
+    async with shop.life() as librarian:
+        answer = await part(librarian, shop, body, 0, 10, wait=60.0)
+        assert (answer.state, "parity" in answer.why) == ("waiting", True)
+        await trio.sleep(3600)
+        begin = sum(bay.drive.bytes_read for bay in librarian.bays)
+        assert (await part(librarian, shop, body, 0, 10, wait=0.0)).state == "done"
+        assert sum(bay.drive.bytes_read for bay in librarian.bays) == begin
+    assert list((shop.root / "archive" / "staging").iterdir()) == []
+
+
+async def test_a_librarian_that_died_on_the_way_begins_anew(autojump_clock, built, tmp_path):
+    """It is stopped after ever longer times until the recall is done in one life; no life leaves a wrong byte."""
+    shop = await burned(built, tmp_path)
+    body = film(shop, 0)
+    disc, _ = place(shop, body)
+    take_away(shop, disc.label)
+    for seconds in range(10, 1000, 25):
+        async with shop.life() as librarian:
+            await librarian.recall(content_id(shop, body), seconds)
+        assert cached(shop, body) in (None, body)
+        assert list((shop.root / "archive" / "staging").iterdir()) == []
+        if cached(shop, body) is not None:
+            break
+    assert seconds > 100, "some lives were cut off"
+    assert cached(shop, body) == body
+    assert shop.violations() == []
+
+
+async def test_more_damage_than_the_set_has_parity_is_told_once_and_not_tried_again_and_again(
+    autojump_clock, built, tmp_path
+):
+    shop = await burned(built, tmp_path)
+    body = film(shop, 1)
+    disc, extent = place(shop, body)
+    other, _ = place(shop, film(shop, 3))
+    scratch(shop, disc.label, (extent.sector, 1), (extent.sector + 3 * CHUNK // 2048, 1))
+    (found,) = the_sets(shop)
+    of = parse((shop.root / "archive" / f"{found.uuid}.parity-set.json").read_bytes())
+    numbers = [member.label for member in of.members]
+    lost, second = numbers.index(disc.label), numbers.index(other.label)
+    block = of.layout.first(of.members[lost].size) + extent.sector * 2048 // BLOCK
+    beside = of.layout.at(second, of.layout.stripe(lost, block)) - of.layout.first(of.members[second].size)
+    scratch(shop, other.label, (beside * BLOCK // 2048 + 3, 1))
+    async with shop.life() as librarian:
+        answer = await part(librarian, shop, body, 0, 10)
+        assert answer.state == "failed"
+        assert all(word in answer.why for word in ("film.mkv", disc.label, other.label, "parity set 1"))
+        assert (await part(librarian, shop, body, 3 * CHUNK, 10)).state == "done", "what can be made is made"
+        before = (await librarian.room.jukebox.status()).machine.moves
+        assert (await part(librarian, shop, body, 0, 10)).state == "failed"
+        assert (await librarian.room.jukebox.status()).machine.moves - before <= 2
+        assert handed_out(shop, 0, 1, body) is None
+    assert len([line for line in told(shop, "lost") if "parity set 1" in line]) == 1
+    assert shop.violations() == []
+
+
+async def test_another_parity_disc_takes_the_place_of_what_is_damaged_too(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path, parity=2)
+    body = film(shop, 1)
+    disc, _ = place(shop, body)
+    other, extent = place(shop, film(shop, 3))
+    take_away(shop, disc.label)
+    scratch(shop, other.label, *((sector, 1) for sector in range(40, extent.sector + 2000, 97)))
+    async with shop.life() as librarian:
+        assert await librarian.recall(content_id(shop, body), 20_000) == ("done", "")
+        assert cached(shop, body) == body
+    assert place(shop, film(shop, 3))[0].state is DiscState.SUSPECT
+    assert any(other.label in line for line in told(shop, "read-failed"))
+
+
+async def test_a_block_that_is_silently_wrong_is_found_by_its_checksum(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path, parity=2)
+    body = film(shop, 1)
+    disc, _ = place(shop, body)
+    other, extent = place(shop, film(shop, 3))
+    take_away(shop, disc.label)
+    with shop.disc_file(f"{other.label} ").open("r+b") as file:
+        for sector in range(40, extent.sector + 2000, 97):
+            file.seek(sector * 2048 + 7)
+            file.write(b"!")
+    async with shop.life() as librarian:
+        assert await librarian.recall(content_id(shop, body), 20_000) == ("done", "")
+        assert cached(shop, body) == body
+
+
+async def test_a_disc_on_a_shelf_is_not_lost(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path)
+    body = film(shop, 1)
+    disc, _ = place(shop, body)
+    take_away(shop, disc.label)
+    with shop.archive.catalogue.write() as connection:
+        discs.put_outside(connection, disc.id, "the shelf", now_ns=0)
+    async with shop.life() as librarian:
+        state, why = await librarian.recall(content_id(shop, body), 20_000)
+        assert (state, "not in a slot" in why) == ("failed", True)
+    assert told(shop, "repaired") == []
+    assert place(shop, body)[0].state is DiscState.VERIFIED
+
+
+async def test_too_many_lost_discs_are_named(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path)
+    gone = [place(shop, film(shop, number))[0] for number in (0, 3)]
+    with shop.archive.catalogue.write() as connection:
+        for disc in gone:
+            discs.set_state(connection, disc.id, DiscState.MISSING)
+    async with shop.life() as librarian:
+        state, why = await librarian.recall(content_id(shop, film(shop, 0)), 20_000)
+    assert state == "failed"
+    assert gone[1].label in why
+
+
+async def test_without_its_description_a_set_is_known_from_the_catalogue(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path, parity=2)
+    (found,) = the_sets(shop)
+    path = shop.root / "archive" / f"{found.uuid}.parity-set.json"
+    kept = parse(path.read_bytes())
+    async with shop.life() as librarian:
+        segment = found.data[1].id
+        assert (await kin_of(librarian.room, segment)).of == kept
+        path.unlink()
+        derived = await kin_of(librarian.room, segment)
+        plain = [replace(member, digest=None) for member in kept.members]
+        assert [replace(member, digest=None) for member in derived.of.members] == plain
+        assert (derived.of.layout, derived.of.payload) == (kept.layout, kept.payload)
+        assert await kin_of(librarian.room, found.parity[0].id) is None
