@@ -92,8 +92,10 @@ def _run(*arguments: str | Path) -> None:
         raise OdarchiveError(f"error correction on discs needs {PROGRAM}; install it (Debian: apt install {PROGRAM})")
     command = [program, *(os.fspath(one) for one in arguments)]
     try:
-        # The exit status is not asked: what was done is seen by the digest.
-        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False)
+        # The exit status is not asked: what was done is seen by the digest. What it says is not kept: with --debug that
+        # is a line of 80 bytes for each byte it repairs.
+        nowhere = subprocess.DEVNULL
+        subprocess.run(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, timeout=LIMIT, check=False)
     except subprocess.TimeoutExpired as error:
         raise OdarchiveError(f"{PROGRAM} did not end within a day; it was stopped") from error
 
