@@ -165,9 +165,9 @@ def _corrected(
         segments = {one.label: discs.segment(connection, one.segment) for one, _ in known}
     for one, disc in known:
         segment = segments[one.label]
-        if one.label in done or segment.ecc_size is None:
+        if one.label in done or segment.ecc_size is None or segment.image_size is None:
             continue
-        wanted = Wanted(disc.uuid, disc.label, disc.digest, disc.image_size)
+        wanted = Wanted(disc.uuid, disc.label, disc.digest, disc.image_size, segment.image_size)
         path = from_itself(paths, wanted, out / f"{segment.label}.iso")
         if path is not None:
             found.append(Mended(one.label, path, right=True, lost=()))

@@ -8,17 +8,18 @@ is judged by digest.
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from odarchive.correction import checksums
 from odarchive.correction.room import LAYERS, coded
-from odarchive.digest import stream_digest
+from odarchive.digest import BLOCK, stream_digest
 from odarchive.errors import DamageFound, OdarchiveError
 from odarchive.model import SECTOR
 
 PROGRAM = "dvdisaster"
 LIMIT = 24 * 3600
-"""Seconds no run takes longer than; a repair of 25 GB takes about one hour of processor time."""
+"""Seconds that no run takes longer than; a repair of 25 GB takes about one hour of processor time."""
 _DEAD = (
     b"dvdisaster dead sector marker\nThis sector could not be read from the image.\n"
     b"Its contents have been substituted by the dvdisaster read routine.\n"
@@ -26,6 +27,7 @@ _DEAD = (
 _DEAD_END = b"dvdisaster dead sector end marker\n\0\0"
 UNREADABLE = _DEAD.ljust(SECTOR - len(_DEAD_END), b"\0") + _DEAD_END
 """How its own readers mark a sector that did not come (0.79, ``ds-marker.c``)."""
+_ZERO = bytes(SECTOR)
 
 
 def augment(image: Path, size: int, digest: bytes, disc: int) -> None:
@@ -48,24 +50,44 @@ def augment(image: Path, size: int, digest: bytes, disc: int) -> None:
         raise DamageFound(f"{PROGRAM} changed the image {image} itself; it is not used")
 
 
-def repair(image: Path, digest: bytes, disc: int, unreadable: Iterable[tuple[int, int]] = ()) -> bool:
+def repair(image: Path, digest: bytes, disc: int, size: int, unreadable: Iterable[tuple[int, int]] = ()) -> bool:
     """Repair what was read of a disc, in place; True if its ``disc`` bytes are right now.
+
+    What tells dvdisaster that there is error correction may be lost too: that follows from the sizes. If nobody says
+    which sectors did not come, and it cannot be done otherwise, sectors of zeros are taken for these.
 
     Args:
         image: What was read; short is as good as unreadable.
         digest: BLAKE3 of the whole disc, error correction included.
         disc: Bytes of the disc.
+        size: Bytes of the image without error correction.
         unreadable: Sectors that did not come: first, count.
 
     Raises:
         OdarchiveError: dvdisaster is not installed.
     """
     have = image.stat().st_size
-    missing = [*unreadable, *([(have // SECTOR, disc // SECTOR - have // SECTOR)] if have < disc else [])]
+    known = list(unreadable)
+    missing = [*known, *([(have // SECTOR, disc // SECTOR - have // SECTOR)] if have < disc else [])]
     os.truncate(image, disc)
     if not missing and _digest(image, disc) == digest:
         return True
     _mark(image, missing)
+    if _tried(image, digest, disc, size):
+        return True
+    if known:
+        return False
+    _mark(image, _zeros(image))
+    return _tried(image, digest, disc, size)
+
+
+def _tried(image: Path, digest: bytes, disc: int, size: int) -> bool:
+    """Once, and again if that has brought checksums back, with which more can be repaired."""
+    lacking = _mark_checksums(image, size, disc)
+    return _fixed(image, digest, disc) or (_mark_checksums(image, size, disc) < lacking and _fixed(image, digest, disc))
+
+
+def _fixed(image: Path, digest: bytes, disc: int) -> bool:
     os.truncate(image, coded(disc))  # it takes no byte behind the code
     _run("-i", image, *_medium(disc), "-f")
     os.truncate(image, disc)
@@ -79,6 +101,33 @@ def _mark(image: Path, missing: Iterable[tuple[int, int]]) -> None:
             file.seek(first * SECTOR)
             for _ in range(count):
                 file.write(UNREADABLE)
+
+
+def _mark_checksums(image: Path, size: int, disc: int) -> int:
+    """Mark sectors of checksums that are none, and tell how many; one that says enough is put there if all are lost."""
+    layer, known_by = checksums.sectors(size, disc), checksums.without_sums(size, disc)
+    lacking = 0
+    with image.open("r+b", buffering=0) as file:
+        for sector in layer:
+            file.seek(sector * SECTOR)
+            found = file.read(SECTOR)
+            if found == known_by or not checksums.is_right(found):
+                lacking += 1
+                file.seek(sector * SECTOR)
+                file.write(UNREADABLE)
+        if lacking == len(layer):
+            file.seek(layer.start * SECTOR)
+            file.write(known_by)
+    return lacking
+
+
+def _zeros(image: Path) -> Iterator[tuple[int, int]]:
+    """Sectors of zeros."""
+    with image.open("rb", buffering=0) as file:
+        for number, block in enumerate(iter(lambda: file.read(BLOCK), b"")):
+            for at in range(0, len(block), SECTOR):
+                if block.startswith(_ZERO, at):
+                    yield (number * BLOCK + at) // SECTOR, 1
 
 
 def _medium(disc: int) -> tuple[str, ...]:

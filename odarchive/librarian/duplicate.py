@@ -71,7 +71,8 @@ async def _read(room: Workroom, bay: Bay, disc: Disc, path: Path, segment: Segme
         right = not lost and digest == disc.digest
         if not right and segment.ecc_size is not None:
             bay.doing(f"repairing {disc.label} with its error correction", disc.image_size)
-            right = await room.heavy(lambda: repair(draft, disc.digest, disc.image_size, lost))
+            size = segment.image_size or disc.image_size
+            right = await room.heavy(lambda: repair(draft, disc.digest, disc.image_size, size, lost))
         if not right:
             return False
         os.ftruncate(descriptor, segment.image_size or disc.image_size)

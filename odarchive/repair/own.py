@@ -12,12 +12,16 @@ from odarchive.offline.disc import ImageDisc
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A disc as the catalogue knows it; ``size`` in bytes and ``digest`` with its error correction."""
+    """A disc as the catalogue knows it; ``size`` in bytes and ``digest`` with its error correction.
+
+    ``image``: bytes without it.
+    """
 
     uuid: str
     label: str
     digest: bytes
     size: int
+    image: int
 
 
 def from_itself(paths: Iterable[Path], wanted: Wanted, out: Path) -> Path | None:
@@ -35,7 +39,7 @@ def from_itself(paths: Iterable[Path], wanted: Wanted, out: Path) -> Path | None
         try:
             with path.open("rb") as source, draft.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-            if dvdisaster.repair(draft, wanted.digest, wanted.size):
+            if dvdisaster.repair(draft, wanted.digest, wanted.size, wanted.image):
                 return _named(draft, out)
         finally:
             draft.unlink(missing_ok=True)

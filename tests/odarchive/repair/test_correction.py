@@ -8,9 +8,9 @@ import pytest
 
 from odarchive.catalogue import discs
 from odarchive.cli import main
-from odarchive.correction import dvdisaster
+from odarchive.correction import checksums, dvdisaster
 from odarchive.correction.room import LAYERS, Ecc, layers, parse_ecc
-from odarchive.digest import stream_digest
+from odarchive.digest import content_digest, stream_digest
 from odarchive.errors import MediumTooSmall, OdarchiveError
 from odarchive.media import BURN_UNIT, MEDIA, parse_medium
 from odarchive.model import DiscState
@@ -119,6 +119,15 @@ async def test_five_percent_in_clusters_from_plan_to_repair(autojump_clock, tmp_
     assert main([*archive, "repair", label, "--from", str(damaged.parent), "--out", str(out)]) != 0  # nothing replaced
     assert (out / f"{label}.iso").read_bytes() == whole
 
+    sums = checksums.sectors(segment.planned_bytes, len(whole))
+    ring = bytearray(whole)
+    for lost in (slice(600_000, 700_000), slice(segment.planned_bytes, sums.stop * 2048)):
+        ring[lost] = bytes(lost.stop - lost.start)
+    damaged.with_name(f"{label}.iso").write_bytes(ring)
+    out = tmp_path / "mended ring"
+    assert main([*archive, "repair", label, "--from", str(damaged.parent), "--out", str(out)]) == 0
+    assert (out / f"{label}.iso").read_bytes() == whole
+
 
 @needs_dvdisaster
 async def test_the_librarian_copies_a_damaged_disc_by_its_error_correction(autojump_clock, tmp_path):
@@ -126,7 +135,8 @@ async def test_the_librarian_copies_a_damaged_disc_by_its_error_correction(autoj
     segment, *_ = planned(shop, tmp_path, "auto", 20)
     async with shop.life() as librarian:
         await shop.work(librarian)
-    sheet(shop, segment.label, bad_sectors=[[300, 40], [900, 60]])
+    ring = segment.planned_bytes // 2048, checksums.sectors(segment.planned_bytes, segment.ecc_size).stop
+    sheet(shop, segment.label, bad_sectors=[[300, 40], [900, 60], [ring[0], ring[1] - ring[0]]])
     await verified(shop)
     assert burns(shop)[-1][0] == "done", burns(shop)
     assert known(shop, segment.label)[0].state is DiscState.SUSPECT
@@ -134,32 +144,128 @@ async def test_the_librarian_copies_a_damaged_disc_by_its_error_correction(autoj
     assert shop.violations() == []
 
 
+class Coded:
+    """An image of noise with error correction; ``size`` and ``disc`` in bytes without and with it."""
+
+    def __init__(self, tmp_path, text, medium, size=None):
+        ecc, medium = parse_ecc(text), parse_medium(medium)
+        self.path, self.size = tmp_path / "x.iso", size or ecc.room(medium)
+        self.path.write_bytes(random.Random(1).randbytes(self.size))
+        self.disc = ecc.disc_size(self.size, medium)
+        dvdisaster.augment(self.path, self.size, self._digest(self.size), self.disc)
+        self.good, self.digest = self.path.read_bytes(), self._digest(self.disc)
+        self.parity, self.sums = layers(self.size, self.disc), checksums.sectors(self.size, self.disc)
+
+    def _digest(self, size):
+        with self.path.open("rb") as file:
+            return stream_digest(file, size)[0]
+
+    def lose(self, sectors, chance=None):
+        """Write zeros over sectors of the good image, or noise."""
+        self.path.write_bytes(self.good)
+        with self.path.open("r+b") as file:
+            for sector in sectors:
+                file.seek(sector * 2048)
+                file.write(chance.randbytes(2048) if chance else bytes(2048))
+
+    def repaired(self, unreadable=()):
+        return dvdisaster.repair(self.path, self.digest, self.disc, self.size, unreadable)
+
+    def zone(self, count):
+        """So many layers' sectors around the checksums and the header before them."""
+        more = (count - 1) * len(self.sums) // 2
+        return range(self.size // 2048 - more, self.sums.stop + more)
+
+
 @needs_dvdisaster
 def test_too_much_damage_is_no_repair(tmp_path):
-    image, ecc, medium = tmp_path / "x.iso", parse_ecc("15%"), parse_medium("3MB")
-    size = ecc.room(medium)
-    image.write_bytes(random.Random(1).randbytes(size))
-    disc = ecc.disc_size(size, medium)
-    with image.open("rb") as file:
-        plain = stream_digest(file, size)[0]
-    dvdisaster.augment(image, size, plain, disc)
-    with image.open("rb") as file:
-        digest = stream_digest(file, disc)[0]
-    assert dvdisaster.repair(image, digest, disc)
-    destroyed(image, 3, share=0.3)
-    assert not dvdisaster.repair(image, digest, disc)
+    coded = Coded(tmp_path, "15%", "3MB")
+    assert coded.repaired()
+    destroyed(coded.path, 3, share=0.3)
+    assert not coded.repaired()
+
+
+@needs_dvdisaster
+@pytest.mark.parametrize(
+    ("text", "medium", "size"),
+    [("15%", "3MB", None), ("auto", "3MB", 65_536), ("auto", "10MB", 65_536 * 60), ("3.3%", "6MB", None)],
+)
+def test_where_checksums_stand_and_what_is_in_them(tmp_path, text, medium, size):
+    coded = Coded(tmp_path, text, medium, size)
+    for sector in (coded.sums.start - 1, *coded.sums, coded.sums.stop):
+        found = coded.good[sector * 2048 : (sector + 1) * 2048]
+        assert checksums.is_right(found) is (sector in coded.sums), sector
+        for at in (0, 1030, 1121, 2047):
+            assert not checksums.is_right(found[:at] + bytes([found[at] ^ 1]) + found[at + 1 :])
+    real = coded.good[coded.sums.start * 2048 :][:2048]
+    made = checksums.without_sums(coded.size, coded.disc)
+    assert checksums.is_right(made)
+    assert [at for at in range(1024, 1120) if made[at] != real[at] and not 1056 <= at < 1072] == []
+
+
+@needs_dvdisaster
+@pytest.mark.parametrize("told", [True, False], ids=["told", "zeros"])
+def test_a_zone_over_the_header_and_all_checksums_is_repaired(tmp_path, told):
+    """By nothing that is left of them would dvdisaster know that there is error correction."""
+    coded = Coded(tmp_path, "15%", "3MB")
+    for count in (1, coded.parity // 3, coded.parity - 1):
+        zone = coded.zone(count)
+        coded.lose([16, *zone])
+        assert coded.repaired([(16, 1), (zone.start, len(zone))] if told else ()), count
+        assert coded.path.read_bytes() == coded.good
+    zone = coded.zone(coded.parity + 3)
+    coded.lose(zone)
+    assert not coded.repaired([(zone.start, len(zone))] if told else ())
+
+
+@needs_dvdisaster
+def test_a_first_checksum_that_is_junk_hides_nothing(tmp_path):
+    """Nor does one at the end, by which the first block was judged."""
+    coded = Coded(tmp_path, "15%", "3MB")
+    header, first, last = coded.size // 2048, coded.sums[0], coded.sums[-1]
+    for lost in ([header, header + 1, first], [0, first + 1, last]):
+        coded.lose(lost, random.Random(7))
+        assert coded.repaired(), lost
+
+
+@needs_dvdisaster
+def test_what_is_put_where_all_checksums_are_lost_costs_nothing(tmp_path):
+    """A block that has lost as much as may be cannot have another sector wrong: when the others are right, it goes."""
+    coded = Coded(tmp_path, "15%", "3MB")
+    header, layer = coded.size // 2048, len(coded.sums)
+    assert 0 not in (header % layer, (header + 1) % layer)
+    for more in (0, 1):
+        block = range(0, (coded.parity - 1 + more) * layer, layer)
+        coded.lose([*block, header, header + 1, *coded.sums])
+        told = [(sector, 1) for sector in (*block, header, header + 1, *coded.sums)]
+        assert coded.repaired(told) is (more == 0)
+
+
+@needs_dvdisaster
+def test_true_zeros_do_not_use_up_the_code(tmp_path):
+    """Sectors of zeros are taken for lost ones only when there is no other way."""
+    coded = Coded(tmp_path, "15%", "3MB")
+    plain = bytes(coded.size - 65_536) + random.Random(2).randbytes(65_536)
+    coded.path.write_bytes(plain)
+    dvdisaster.augment(coded.path, coded.size, content_digest(plain), coded.disc)
+    coded.good = coded.path.read_bytes()
+    coded.digest = content_digest(coded.good)
+    zone = coded.zone(3)
+    coded.lose(zone)
+    assert coded.repaired()
 
 
 def test_all_sectors_that_a_short_image_lacks_are_marked(tmp_path, monkeypatch):
     """Also where it ends within a sector, which then is no sector of it."""
     marked = []
     monkeypatch.setattr(dvdisaster, "_mark", lambda image, missing: marked.extend(missing))
+    monkeypatch.setattr(dvdisaster, "_zeros", lambda image: [])
     monkeypatch.setattr(dvdisaster, "_run", lambda *arguments: None)
     for size in (3 * 2048, 3 * 2048 + 5):
         image = tmp_path / "short"
         image.write_bytes(bytes(size))
-        assert not dvdisaster.repair(image, bytes(32), 10 * 2048)
-    assert marked == [(3, 7), (3, 7)]
+        assert not dvdisaster.repair(image, bytes(32), 300 * 2048, 32 * 2048)
+    assert marked == [(3, 297), (3, 297)]
 
 
 async def test_without_dvdisaster_the_burn_says_what_to_install(autojump_clock, tmp_path, monkeypatch):

@@ -108,7 +108,7 @@ def test_nothing_that_the_program_says_is_kept(tmp_path, monkeypatch):
     image, said = tmp_path / "image.iso", tmp_path / "said"
     image.write_bytes(bytes(65_536))
     Program(tmp_path / "good", monkeypatch, f"exec 3>&1 4>&2; readlink /proc/$$/fd/3 /proc/$$/fd/4 > {said}")
-    assert not ecc.repair(image, bytes(32), 786_432)
+    assert not ecc.repair(image, bytes(32), 786_432, 65_536)
     assert said.read_text() == "/dev/null\n" * 2
 
 
@@ -121,9 +121,9 @@ def test_error_correction_is_judged_by_digest(tmp_path, monkeypatch):
     Program(tmp_path / "good", monkeypatch, f'head -c {code - len(body)} /dev/zero >> "$2"')
     ecc.augment(image, len(body), digest, disc)
     whole = content_digest(image.read_bytes())
-    assert ecc.repair(image, whole, disc)
+    assert ecc.repair(image, whole, disc, len(body))
     spoil(image, 100, 4)
-    assert not ecc.repair(image, whole, disc)
+    assert not ecc.repair(image, whole, disc, len(body))
     Program(tmp_path / "nothing", monkeypatch, ":")
     image.write_bytes(body)
     with pytest.raises(OdarchiveError, match="no error correction"):
