@@ -29,6 +29,7 @@ from odarchive.errors import ConfigError, Locked, MountFailed, NoSpace, Odarchiv
 from odarchive.librarian.journal import CatalogueJournal
 from odarchive.librarian.workroom import Threads, Workroom
 from odarchive.mount.manner import MountManner
+from odarchive.opened import open_archive
 from odarchive.seal.keyring import Keyring
 from robot.errors import RobotError
 from robot.ports import Element, SlotId
@@ -45,28 +46,10 @@ IDLE_STATUS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
-    """An opened archive, for commands."""
-
-    config: Config
-    catalogue: Catalogue
-
-
-@dataclass(frozen=True, slots=True)
 class Hooks:
     """What a test may put in the place of the real thing."""
 
     wrap_catalogue: Callable[[Catalogue], Catalogue] = field(default=lambda catalogue: catalogue)
-
-
-def open_archive(root: Path) -> Archive:
-    """Open an archive for a command.
-
-    Raises:
-        NoArchive, ConfigError: there is none, or its configuration is wrong.
-    """
-    config = configuration.load(root)
-    return Archive(config, archive.open_catalogue(config.catalogue))
 
 
 def serve(root: Path, *, hooks: Hooks | None = None) -> None:

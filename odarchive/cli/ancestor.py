@@ -20,8 +20,8 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import NotFound
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
     from odarchive.catalogue.summary import SegmentLine
+    from odarchive.opened import Archive
 
 _SIZE = "cd, dvd, bluray, bd, bd-dl, bd-xl, bd-xx, bytes, or such as 25GB and 25GiB."
 

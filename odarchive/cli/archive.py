@@ -17,8 +17,8 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import ExitCode
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
     from odarchive.model import Job
+    from odarchive.opened import Archive
     from odarchive.planning import PlanResult
     from odarchive.scan.report import ScanResult
 

@@ -13,8 +13,8 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import BurnFailed, NoLibrarian, OdarchiveError, OperatorNeeded, RobotTrouble
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
     from odarchive.model import Job, JobId, SegmentId
+    from odarchive.opened import Archive
 
 _POLL = 0.5
 """Seconds between two looks at the queue."""

@@ -18,9 +18,9 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import OdarchiveError, TryLater
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
     from odarchive.catalogue.below import Placed
     from odarchive.model import ContentId
+    from odarchive.opened import Archive
     from odarchive.service.client import Client
 
 SLICE = 20.0

@@ -10,7 +10,7 @@ from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
+    from odarchive.opened import Archive
 
 
 @click.command()

@@ -9,7 +9,7 @@ from odarchive.cli import output
 from odarchive.cli.settings import Settings, common_options
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
+    from odarchive.opened import Archive
 
 
 @click.group()
@@ -93,7 +93,7 @@ def move(settings: Settings, name: str, place: str) -> None:
 
 
 def _open(settings: Settings) -> "Archive":
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
 
     return open_archive(settings.root())
 

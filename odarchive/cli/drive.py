@@ -20,8 +20,8 @@ def drive() -> None:
 @click.pass_obj
 def list_(settings: Settings) -> None:
     """List drives: what each holds and does, and its burns, spoiled discs and failures so far."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import machine  # noqa: PLC0415
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
 
     with errand.librarian(settings) as librarian:
         bays = librarian.status()["drives"]

@@ -11,8 +11,8 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import ExitCode
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
     from odarchive.model import SegmentId
+    from odarchive.opened import Archive
 
 
 @click.command()

@@ -17,8 +17,8 @@ from odarchive.errors import ExitCode, SourceMissing
 
 if TYPE_CHECKING:
     from odarchive.ancestor import ForeignFile
-    from odarchive.bootstrap import Archive
     from odarchive.catalogue.foreign import ForeignSet, Imported, Read
+    from odarchive.opened import Archive
 
 _SUMS = ("SHA512SUMS", "SHA256SUMS", "sha512sum.txt", "sha256sum.txt")
 _JSON = "catalogue.json"

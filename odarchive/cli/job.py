@@ -46,9 +46,9 @@ def list_(settings: Settings, only_open: bool) -> None:
 @click.pass_obj
 def show(settings: Settings, number: int) -> None:
     """Show one job: what it is about, where it is, why it waits or failed and what would help."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import jobs  # noqa: PLC0415
     from odarchive.model import JobId  # noqa: PLC0415
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
 
     with open_archive(settings.root()).catalogue.read() as connection:
         found = jobs.get(connection, JobId(number))
@@ -64,9 +64,9 @@ def show(settings: Settings, number: int) -> None:
 @click.pass_obj
 def log(settings: Settings, number: int) -> None:
     """Show what happened in a job."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import jobs  # noqa: PLC0415
     from odarchive.model import JobId  # noqa: PLC0415
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
 
     with open_archive(settings.root()).catalogue.read() as connection:
         jobs.get(connection, JobId(number))
@@ -98,9 +98,9 @@ def retry(settings: Settings, number: int) -> None:
 
 
 def _change(settings: Settings, number: int, state: str) -> None:
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import jobs  # noqa: PLC0415
     from odarchive.model import JobId  # noqa: PLC0415
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.service.client import Client  # noqa: PLC0415  needs httpx
 
     archive = open_archive(settings.root())

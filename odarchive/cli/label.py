@@ -12,11 +12,11 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import OdarchiveError
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
     from odarchive.catalogue.database import Connection
     from odarchive.catalogue.discs import Disc
     from odarchive.labels.shapes import Page
     from odarchive.labels.sheets import Label
+    from odarchive.opened import Archive
 
 _KINDS = ("box", "face", "hub", "spine")
 _FORMATS = (".pdf", ".svg", ".html")
@@ -68,7 +68,7 @@ def label(
         raise click.UsageError("name discs, or give --all")
     if out.suffix not in _FORMATS:
         raise click.UsageError(f"--out {out}: the name must end with {', '.join(_FORMATS)}")
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
 
     archive = open_archive(settings.root())
     labels = _labels(archive, names)

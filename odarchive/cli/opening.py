@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
+    from odarchive.opened import Archive
 
 
 def open_archive(root: Path) -> "Archive":
-    """See ``bootstrap.open_archive``. Only inside a command."""
-    from odarchive import bootstrap  # noqa: PLC0415  the command line starts without the catalogue's packages
+    """See ``opened.open_archive``. Only inside a command."""
+    from odarchive import opened  # noqa: PLC0415  the command line starts without the catalogue's packages
 
-    archive = bootstrap.open_archive(root)
+    archive = opened.open_archive(root)
     click.get_current_context().call_on_close(archive.catalogue.close)
     return archive

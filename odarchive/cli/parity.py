@@ -12,7 +12,7 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import DamageFound, ExitCode, OdarchiveError
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
+    from odarchive.opened import Archive
     from odarchive.parity.mended import Mended
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)

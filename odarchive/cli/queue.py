@@ -24,9 +24,9 @@ def queue() -> None:
 @click.pass_obj
 def pause(settings: Settings, wait: bool) -> None:
     """Begin no further disc. Discs being burned are finished and verified; reading goes on."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import jobs, machine  # noqa: PLC0415
     from odarchive.model import JobKind, JobState  # noqa: PLC0415
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
 
     catalogue = open_archive(settings.root()).catalogue
     with catalogue.write() as connection:
@@ -49,8 +49,8 @@ def pause(settings: Settings, wait: bool) -> None:
 @click.pass_obj
 def resume(settings: Settings) -> None:
     """Go on with the queue."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import machine  # noqa: PLC0415
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.service.client import Client  # noqa: PLC0415  needs httpx
 
     archive = open_archive(settings.root())

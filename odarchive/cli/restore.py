@@ -16,8 +16,8 @@ from odarchive.errors import DamageFound, ExitCode, OdarchiveError, OperatorNeed
 from odarchive.model import SegmentId, SnapshotId
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
     from odarchive.catalogue.wanted import Carrier
+    from odarchive.opened import Archive
     from odarchive.restore.needs import Needs
     from odarchive.restore.target import Target
     from odarchive.restore.work import Outcome, Work

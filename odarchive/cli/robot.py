@@ -221,8 +221,8 @@ def asked(settings: Settings, answer: str | None, words: tuple[str, ...]) -> Non
 @click.pass_obj
 def emptied(settings: Settings, bin_: str, place: str, number: int) -> None:
     """Tell that you have emptied the output or reject BIN and that its discs are at PLACE now."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.catalogue import bins  # noqa: PLC0415
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.service.client import Client  # noqa: PLC0415  needs httpx
 
     archive = open_archive(settings.root())

@@ -17,7 +17,7 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
+    from odarchive.opened import Archive
     from odarchive.reading.rules import Rules
     from odarchive.scan.report import Options, ScanProgress, ScanResult
 
@@ -142,7 +142,7 @@ def rules_of(limits: Limits) -> "Rules":
         ConfigError: a pattern is none; a file of patterns cannot be read.
         OdarchiveError: a size or an age is none.
     """
-    from odarchive.reading.rules import Rules, compiled  # noqa: PLC0415
+    from odarchive.reading.rules import Rules, compiled  # noqa: PLC0415  needs what reads
 
     patterns: list[str] = []
     for file in limits.exclude_from:

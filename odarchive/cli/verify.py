@@ -12,8 +12,8 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import DamageFound, ExitCode, NoLibrarian
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
     from odarchive.model import DiscId
+    from odarchive.opened import Archive
 
 _DAY = 86_400
 _UNITS = {"d": _DAY, "w": 7 * _DAY, "m": 30 * _DAY, "y": 365 * _DAY}

@@ -10,8 +10,8 @@ import click
 from odarchive.cli import output
 
 if TYPE_CHECKING:
-    from odarchive.bootstrap import Archive
     from odarchive.media import Medium
+    from odarchive.opened import Archive
     from odarchive.planning import PlanResult, Wish
 
 MANY = 100

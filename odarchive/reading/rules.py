@@ -84,6 +84,8 @@ def compiled(lines: Sequence[str], where: str = "exclude pattern") -> Any:  # no
     Raises:
         ConfigError: one of them is none; names it as ``where``, line N.
     """
+    if not lines:
+        return None
     from pathspec import GitIgnoreSpec  # noqa: PLC0415  20 ms, and most scans have no patterns
 
     for number, line in enumerate(lines, 1):

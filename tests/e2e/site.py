@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from odarchive.bootstrap import open_archive
 from odarchive.catalogue.check import check
+from odarchive.opened import open_archive
 
 MB = 1_000_000
 START_SECONDS = 30

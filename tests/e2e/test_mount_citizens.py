@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from odarchive.bootstrap import open_archive
+from odarchive.opened import open_archive
 from tests.e2e.site import Site
 
 pytestmark = pytest.mark.e2e

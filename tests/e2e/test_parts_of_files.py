@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from odarchive.bootstrap import open_archive
 from odarchive.catalogue import schema
 from odarchive.chunks import CHUNK
 from odarchive.digest import content_digest
+from odarchive.opened import open_archive
 from odarchive.service.client import Client
 from tests.e2e.site import MB, Site
 

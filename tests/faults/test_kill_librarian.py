@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from odarchive.bootstrap import open_archive
 from odarchive.catalogue import discs, jobs
 from odarchive.model import DiscState, JobState, SegmentId
+from odarchive.opened import open_archive
 from tests.e2e.site import Site
 
 pytestmark = pytest.mark.e2e

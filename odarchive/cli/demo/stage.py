@@ -97,8 +97,8 @@ def _capacity(places: Places) -> int:
 
 def _dry_run(places: Places, capacity: int) -> tuple[int, int] | None:
     """New bytes and discs of a plan; None if the discs are too small. In this process, being asked several times."""
-    from odarchive.bootstrap import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.media import parse_medium  # noqa: PLC0415
+    from odarchive.opened import open_archive  # noqa: PLC0415  needs the catalogue's packages
     from odarchive.planning import make_plan  # noqa: PLC0415
 
     catalogue = open_archive(places.archive).catalogue

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import trio
 
-from odarchive.bootstrap import Archive, open_archive, open_cache
+from odarchive.bootstrap import open_cache
 from odarchive.catalogue import archive as facts
 from odarchive.catalogue import discs, jobs
 from odarchive.catalogue.check import check
@@ -24,6 +24,7 @@ from odarchive.librarian.journal import CatalogueJournal
 from odarchive.librarian.scheduler import Librarian
 from odarchive.librarian.workroom import Workroom
 from odarchive.media import parse_medium as parse
+from odarchive.opened import Archive, open_archive
 from odarchive.planning import make_plan
 from odarchive.scan import scan
 from odarchive.seal import keys
