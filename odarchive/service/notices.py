@@ -2,7 +2,8 @@
 
 A cause is told when it has lasted ``after`` seconds; it is forgotten when it has been gone for ``FORGOTTEN`` seconds,
 so that it is told again only when it comes again. What happens once (a spoiled disc, a job that failed) is told by its
-line of the diary. What was told lies in a file: a restart repeats nothing. A way that fails is tried again ever more
+line of the diary. What was told, and what a way still has to tell, lies in a file: a restart repeats nothing and
+forgets nothing (who was killed while a message went out sends it again). A way that fails is tried again ever more
 rarely, without holding up the others.
 
 Concurrency: one task looks; each way has a task of its own, fed through its outbox.
@@ -47,7 +48,7 @@ _FILE = "told.json"
 
 
 class Memory:
-    """Which causes were told, and how far the diary; survives a restart."""
+    """Which causes were told, how far the diary, and what waits in each way; survives a restart."""
 
     def __init__(self, path: Path, line: int) -> None:
         """``line``: of the diary, from which on it is told when nothing is remembered."""
@@ -55,16 +56,23 @@ class Memory:
         self.told: dict[str, float] = {}
         """Causes told, by how many seconds ago they were last seen to last."""
         self.line = line
-        with suppress(OSError, ValueError, TypeError, KeyError):
+        self.waiting: dict[str, list[Message]] = {}
+        """What each way still has to tell."""
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
             kept = json.loads(path.read_text("utf-8"))
-            self.told = {str(cause): 0.0 for cause in kept["told"]}
-            self.line = int(kept["line"])
+            waiting = {
+                str(name): [Message(str(title), str(text)) for title, text in messages]
+                for name, messages in kept.get("waiting", {}).items()
+            }
+            told, self.line = {str(cause): 0.0 for cause in kept["told"]}, int(kept["line"])
+            self.told, self.waiting = told, waiting
 
     def save(self) -> None:
         """Write it down; a full disk costs a repetition, not the work."""
         half = self._path.with_name(f"{self._path.name}.new")
+        waiting = {name: [[one.title, one.text] for one in messages] for name, messages in self.waiting.items()}
         try:
-            half.write_text(json.dumps({"told": list(self.told), "line": self.line}), "utf-8")
+            half.write_text(json.dumps({"told": list(self.told), "line": self.line, "waiting": waiting}), "utf-8")
             half.replace(self._path)
         except OSError as error:
             log.warning("%s: %s", self._path, error)
@@ -95,21 +103,21 @@ class Due:
 class Outbox:
     """What one way still has to tell."""
 
-    def __init__(self, name: str, hook: Hook) -> None:
-        self._name, self._hook = name, hook
-        self._messages: list[Message] = []
+    def __init__(self, name: str, hook: Hook, memory: Memory) -> None:
+        self._name, self._hook, self._memory = name, hook, memory
+        self._messages = memory.waiting.setdefault(name, [])
         self._more = trio.Event()
 
     def put(self, message: Message) -> None:
-        """Tell it as soon as this way works."""
-        self._messages = [*self._messages, message][-KEPT:]
+        """Tell it as soon as this way works; who puts it has the memory saved."""
+        self._messages.append(message)
+        del self._messages[:-KEPT]
         self._more.set()
 
     async def run(self) -> None:
-        """Tell what comes, until cancelled. A thread that tells at that moment is left to its time limit."""
+        """Tell what waits and what comes, until cancelled. A thread that tells then is left to its time limit."""
         pause = SOON
         while True:
-            await self._more.wait()
             while self._messages:
                 message = self._messages[0]
                 try:
@@ -122,7 +130,9 @@ class Outbox:
                     pause = SOON
                     if message in self._messages:
                         self._messages.remove(message)
+                    self._memory.save()
             self._more = trio.Event()
+            await self._more.wait()
 
 
 async def tell(librarian: Librarian, ways: Mapping[str, Hook]) -> None:
@@ -130,7 +140,8 @@ async def tell(librarian: Librarian, ways: Mapping[str, Hook]) -> None:
     room = librarian.room
     memory = Memory(room.config.root / "run" / _FILE, await room.read(diary.last))
     due = Due(memory, room.config.notify.after)
-    outboxes = [Outbox(name, hook) for name, hook in ways.items()]
+    memory.waiting = {name: messages for name, messages in memory.waiting.items() if name in ways}
+    outboxes = [Outbox(name, hook, memory) for name, hook in ways.items()]
     title = f"odarchive {room.config.root.name}"
     async with trio.open_nursery() as nursery:
         for outbox in outboxes:
@@ -140,9 +151,9 @@ async def tell(librarian: Librarian, ways: Mapping[str, Hook]) -> None:
             lines = await _news(librarian, memory, due, trio.current_time() - before)
             before = trio.current_time()
             if lines:
-                memory.save()
                 for outbox in outboxes:
                     outbox.put(message(title, lines))
+                memory.save()
             await trio.sleep(EVERY)
 
 

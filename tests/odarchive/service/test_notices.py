@@ -65,11 +65,43 @@ def test_a_restart_repeats_nothing(tmp_path):
     assert Due(again, after=0).new(["a", "b"], 0, 0) == ["b"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"told": 3, "line": 1}', '{"told": [], "line": null}', "\x00"])
+async def test_what_was_not_delivered_is_told_after_a_restart(autojump_clock, shop, caplog):
+    shop.build(blanks=range(0))
+    path = shop.root / "archive" / "run" / "told.json"
+    path.parent.mkdir(exist_ok=True)
+    good, late = [], []
+
+    def broken(_message):
+        raise NotTold("nobody there")
+
+    async with shop.life() as librarian:
+        for way, ways in ((broken, {"other": broken}), (late.append, {})):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(tell, librarian, {"good": good.append, "bad": way, **ways})
+                await shop.work(librarian)
+                await trio.sleep(300)
+                nursery.cancel_scope.cancel()
+    assert ["blank" in one.text for one in good] == [True]  # the restart repeats nothing
+    assert late == good
+    assert json.loads(path.read_text())["waiting"] == {"good": [], "bad": []}
+    assert "notification by bad failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"told": [], "line": 1, "waiting": {"mail": [3]}}',
+        '{"told": 3, "line": 1}',
+        '{"told": [], "line": null}',
+        "\x00",
+    ],
+)
 def test_a_damaged_memory_is_begun_anew(tmp_path, text):
     (tmp_path / "told.json").write_text(text)
     memory = Memory(tmp_path / "told.json", 5)
-    assert memory.told == {}
+    assert (memory.told, memory.waiting) == ({}, {})
 
 
 def test_messages_hold_nothing_that_moves_a_cursor():
