@@ -39,7 +39,8 @@ _PATHS = click.argument("paths", type=BytesPath(), nargs=-1, required=True)
 def recall(settings: Settings, paths: Sequence[bytes], wait: bool, timeout: float) -> None:
     """Bring the files at and below PATHS from their discs into the cache, disc by disc.
 
-    Without --wait it asks and returns. Exit code 75 with --wait: not everything came in time; the recall goes on.
+    Without --wait it asks and returns. How long it may take is told, with --wait at once, on stderr. Exit code 75 with
+    --wait: not everything came in time; the recall goes on.
     """
     archive = open_archive(settings.root())
     wanted = [placed for path in paths for placed in _below(archive, path)]
@@ -48,14 +49,15 @@ def recall(settings: Settings, paths: Sequence[bytes], wait: bool, timeout: floa
         states = {placed.content: _asked(librarian, placed.content, 0.0) for placed in wanted}
         if wait:
             _await(librarian, states, time.monotonic() + timeout)
+        left = _left(librarian, states)
     counts = {state: sum(answer["state"] == state for answer in states.values()) for state in _STATES}
     size = sum(placed.size for placed in {placed.content: placed for placed in wanted}.values())
     if settings.json:
-        output.document({**counts, "contents": len(states), "bytes": size})
+        output.document({**counts, "contents": len(states), "bytes": size, "seconds_left": left})
     else:
         output.line(
             f"{len(states)} contents, {output.size(size)}: {counts['done']} in the cache, {counts['waiting']} on their"
-            f" way, {counts['failed']} cannot be had"
+            f" way{_about(left)}, {counts['failed']} cannot be had"
         )
     _judge(states, wait=wait)
 
@@ -84,12 +86,32 @@ def _asked(librarian: "Client", content: "ContentId", wait: float) -> dict[str, 
 
 def _await(librarian: "Client", states: dict[Any, dict[str, Any]], end: float) -> None:
     said = {_WAITING}
-    for content in [content for content, answer in states.items() if answer["state"] == "waiting"]:
+    waiting = _waiting(states)
+    if waiting:
+        output.note(f"{len(waiting)} contents wait for their discs{_about(_left(librarian, states))}")
+    for content in waiting:
         while states[content]["state"] == "waiting" and (rest := end - time.monotonic()) > 0:
             states[content] = _asked(librarian, content, min(SLICE, rest))
             if states[content]["state"] == "waiting" and (why := str(states[content]["why"])) not in said:
                 said.add(why)
                 output.hint(why)
+
+
+def _waiting(states: Mapping[Any, Mapping[str, Any]]) -> list[Any]:
+    return [content for content, answer in states.items() if answer["state"] == "waiting"]
+
+
+def _left(librarian: "Client", states: Mapping[Any, Mapping[str, Any]]) -> int | None:
+    """Seconds until the last that is on its way comes, as the librarian estimates; None: nothing is, or unknown."""
+    waiting = set(_waiting(states))
+    wants = librarian.status()["wants"] if waiting else ()
+    return max((int(want["seconds_left"]) for want in wants if want["content"] in waiting), default=None)
+
+
+def _about(left: int | None) -> str:
+    from odarchive.service.durations import estimate  # noqa: PLC0415  the command line starts without it
+
+    return "" if left is None else f" ({estimate(left)})"
 
 
 @click.group()

@@ -18,6 +18,7 @@ from odarchive.librarian.bay import Bay
 from odarchive.librarian.demand import Want
 from odarchive.librarian.scheduler import Librarian
 from odarchive.model import ContentId, DiscId, Job, JobKind, SegmentId
+from odarchive.service.durations import duration, estimate
 from odarchive.service.needs import needs, open_jobs
 from robot.errors import RobotError
 from robot.wire.errand import choices
@@ -180,21 +181,6 @@ def ticks(slots: Sequence[tuple[int, str, str]]) -> list[dict[str, Any]]:
 def moment(at_ns: int) -> str:
     """A time for people, UTC."""
     return datetime.fromtimestamp(at_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def duration(seconds: float) -> str:
-    """A length of time for people, in two units at the most."""
-    whole = round(seconds)
-    for unit, name, below, under in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= unit:
-            rest = whole % unit // below
-            return f"{whole // unit} {name} {rest} {under}" if rest and whole < 10 * unit else f"{whole // unit} {name}"
-    return f"{whole} s"
-
-
-def estimate(seconds: float) -> str:
-    """A wait that nobody knows to the second."""
-    return "less than a minute" if seconds < 60 else f"about {duration(60 * math.ceil(seconds / 60))}"
 
 
 def size(count: float) -> str:

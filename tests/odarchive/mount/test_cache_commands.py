@@ -36,7 +36,7 @@ def test_recall_brings_a_folder_and_the_cache_is_ordered_by_path(site: Site) -> 
     before = said(site, "cache", "status")
     assert (before["files"], before["pinned"]) == (0, 0)
     done = said(site, "recall", "--wait", "photos/tape")
-    assert done == {"done": 6, "waiting": 0, "failed": 0, "contents": 6, "bytes": 120_000}
+    assert done == {"done": 6, "waiting": 0, "failed": 0, "contents": 6, "bytes": 120_000, "seconds_left": None}
     assert said(site, "cache", "pin", "photos/tape/1") == {"contents": 1, "changed": 1}
     assert said(site, "cache", "evict", "photos") == {"contents": 6, "changed": 5}
     after = said(site, "cache", "status")

@@ -18,10 +18,11 @@ from odarchive.model import ContentId, JobKind, JobState
 from odarchive.service import doors as doors_module
 from odarchive.service import overview as overview_module
 from odarchive.service.doors import doors
+from odarchive.service.durations import duration
 from odarchive.service.http import application, page_application
 from odarchive.service.key import key_of
 from odarchive.service.needs import needs, open_jobs
-from odarchive.service.overview import MOST_ROWS, duration, size, ticks
+from odarchive.service.overview import MOST_ROWS, size, ticks
 from odarchive.service.web import read_form
 from robot.ports import drive
 from robot.wire.errand import Answer, Errand
