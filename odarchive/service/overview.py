@@ -4,6 +4,7 @@ All text may come from discs and file names, so it stays text here: the template
 """
 
 import math
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any
 
 import trio
 
+from odarchive.asked import Box, Question
 from odarchive.catalogue import archive, diary, discs, machine, wanted
 from odarchive.catalogue.database import Connection
 from odarchive.librarian.bay import Bay
@@ -26,7 +28,7 @@ from robot.wire.errand import choices
 MOST_ROWS = 40
 """Jobs shown at the most."""
 MOST_RECALLS, MOST_LINES = 12, 10
-"""Recalls and lines of the diary shown at the most."""
+"""Recalls (and questions of readers), and lines of the diary, shown at the most."""
 _GLANCE = 0.5
 """Seconds the machine may take to say how many slots it has; while its arm is at work it does not answer."""
 NEVER_SEEN = "not-looked-at"
@@ -44,11 +46,14 @@ async def overview(librarian: Librarian, slots: int) -> dict[str, Any]:
     wants = readers[:MOST_RECALLS]
     burns = [job for job in listed if job.kind is not JobKind.RECALL]  # those have a table of their own
     known = await room.read(_known, burns[:MOST_ROWS], [want.content for want in wants], slots)
+    questions = Box(room.config.root).questions()
     asked = room.board.asked
     waits = librarian.estimates()
     return {
         **known,
         "needs": needs(librarian, listed),
+        "questions": [_question(question) for question in questions[:MOST_RECALLS]],
+        "more_questions": len(questions[MOST_RECALLS:]),
         "asked": None
         if asked is None
         else {
@@ -127,6 +132,12 @@ def _job(job: Job, names: dict[tuple[str, int], str]) -> dict[str, Any]:
         "tries": job.attempts,
         "why": job.why,
     }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    path, who = (text.encode("utf-8", "replace").decode() for text in (question.path, question.who))
+    waited = duration(max(0.0, time.time() - question.since))
+    return {"number": question.content, "path": path, "who": who, "size": size(question.size), "since": waited}
 
 
 def _want(want: Want, left: float, names: dict[tuple[str, int], str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The status page: what a person is asked to do, drives, queue, recalls, slots; buttons to answer. Needs no JavaScript.
+"""The status page: what a person is asked, drives, queue, recalls, slots; buttons to answer. Needs no JavaScript.
 
 The same pages are on the librarian's unix socket (whoever may open it is trusted) and, if ``[web] listen`` says so, on
 a port of loopback behind ``guard``. Thin: shows ``overview``, and hands on what was answered. Every form carries a
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from odarchive.asked import Box, Verdict
 from odarchive.catalogue import machine
 from odarchive.librarian.scheduler import Librarian
 from odarchive.service.bodies import cleaned, raw_body
@@ -46,6 +47,7 @@ class StatusPages:
             Route("/style.css", self._css),
             Route("/errand/{number:int}", self._errand),
             Route("/answer", _checked(self._answer, self._token), methods=["POST"]),
+            Route("/leave", _checked(self._leave, self._token), methods=["POST"]),
             Route("/again", _checked(self._again, self._token), methods=["POST"]),
             Route("/queue", _checked(self._queue, self._token), methods=["POST"]),
         ]
@@ -77,6 +79,21 @@ class StatusPages:
             return PlainTextResponse("errand must be a number and answer one of the words\n", 400)
         taken = self._librarian.room.board.say(number, said, cleaned(form.get("words", "")))
         return RedirectResponse("/" if taken else "/?late=1", 303)
+
+    async def _leave(self, _request: Request, form: Form) -> Response:
+        """A reader of a mount that asks may have a disc loaded, or not."""
+        try:
+            number, said = int(form["question"]), Verdict(form["verdict"])
+        except (KeyError, ValueError):
+            return PlainTextResponse("question must be a number and verdict yes or no\n", 400)
+        box = Box(self._librarian.room.config.root)
+        if number not in [question.content for question in box.questions()]:
+            return RedirectResponse("/?late=1", 303)
+        try:
+            box.answer(number, said)
+        except OSError as error:
+            return PlainTextResponse(f"the answer cannot be written: {error}; say it by: odarchive asked\n", 500)
+        return RedirectResponse("/", 303)
 
     async def _again(self, _request: Request, _form: Form) -> Response:
         await self._librarian.look_again()

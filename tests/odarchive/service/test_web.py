@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import secrets
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from odarchive.asked import Box, Question, Verdict
 from odarchive.catalogue import jobs
 from odarchive.config import Config, load
 from odarchive.errors import ConfigError
@@ -22,7 +24,7 @@ from odarchive.service.durations import duration
 from odarchive.service.http import application, page_application
 from odarchive.service.key import key_of
 from odarchive.service.needs import needs, open_jobs
-from odarchive.service.overview import MOST_ROWS, size, ticks
+from odarchive.service.overview import MOST_RECALLS, MOST_ROWS, size, ticks
 from odarchive.service.web import read_form
 from robot.ports import drive
 from robot.wire.errand import Answer, Errand
@@ -143,6 +145,54 @@ async def test_an_errand_is_answered_once_and_words_are_cleaned(autojump_clock, 
         assert (said.answer, said.number, said.words) == (Answer.STOP, 7, "the [2J belt is off")
         assert (await client.post("/answer", data=form)).headers["location"] == "/?late=1"
         assert (await client.get("/errand/7")).headers["location"] == "/?late=1"
+
+
+async def test_readers_who_ask_are_answered_with_buttons(autojump_clock, shop):
+    shop.build()
+    async with shop.life() as librarian, browser(librarian) as client:
+        box = Box(librarian.room.config.root)
+        assert "Nothing. The archive gets along" in (await client.get("/")).text
+        for number, path in ((7, "a <b>film</b>"), (8, "odd\udcff\ud800")):
+            box.ask(Question(number, path, 5_000_000, "a reader of the mount", time.time()))
+        page = (await client.get("/")).text
+        assert "May a disc be loaded for a &lt;b&gt;film&lt;/b&gt;?" in page
+        assert "<title>(2) " in page
+        assert "Nothing. The archive" not in page
+        form = {"token": await token(client), "question": "7", "verdict": "yes"}
+        for wrong in ({"question": "x"}, {"verdict": "maybe"}, {"verdict": ""}):
+            assert (await client.post("/leave", data=form | wrong)).status_code == 400
+        assert (await client.post("/leave", data=form | {"token": ""})).status_code == 403
+        assert (await client.post("/leave", data=form | {"question": "9"})).headers["location"] == "/?late=1"
+        assert (box.verdict(7), box.verdict(9)) == (None, None)
+        assert (await client.post("/leave", data=form)).headers["location"] == "/"
+        assert (await client.post("/leave", data=form)).headers["location"] == "/?late=1"
+        assert (await client.post("/leave", data=form | {"question": "8", "verdict": "no"})).headers["location"] == "/"
+        assert (box.verdict(7), box.verdict(8)) == (Verdict.ALLOWED, Verdict.REFUSED)
+
+
+async def test_questions_beyond_a_page_are_counted(autojump_clock, shop):
+    shop.build()
+    async with shop.life() as librarian, browser(librarian) as client:
+        for number in range(1, MOST_RECALLS + 4):
+            Box(librarian.room.config.root).ask(Question(number, "a", 1, "x", time.time()))
+        page = (await client.get("/")).text
+        assert page.count('action="/leave"') == MOST_RECALLS
+        assert "and 3 more: <code>odarchive asked</code>" in page
+        assert f"<title>({MOST_RECALLS + 3}) " in page
+
+
+async def test_an_answer_that_cannot_be_written_is_said(autojump_clock, shop, monkeypatch):
+    shop.build()
+    async with shop.life() as librarian, browser(librarian) as client:
+        Box(librarian.room.config.root).ask(Question(7, "a", 1, "x", time.time()))
+
+        def answer(*_):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(Box, "answer", answer)
+        form = {"token": await token(client), "question": "7", "verdict": "yes"}
+        said = await client.post("/leave", data=form)
+        assert (said.status_code, "odarchive asked" in said.text) == (500, True)
 
 
 async def test_an_errand_is_answered_over_the_socket(autojump_clock, shop):
