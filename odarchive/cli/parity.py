@@ -12,8 +12,10 @@ from odarchive.cli.settings import Settings, common_options
 from odarchive.errors import DamageFound, ExitCode, OdarchiveError
 
 if TYPE_CHECKING:
+    from odarchive.catalogue.discs import Disc, Segment
     from odarchive.opened import Archive
     from odarchive.parity.mended import Mended
+    from odarchive.repair.copies import Kept
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -140,13 +142,22 @@ def _copies(archive: "Archive", names: tuple[str, ...], paths: list[Path], out: 
         return []
     found = []
     with archive.catalogue.read() as connection:
-        uuid = facts.facts(connection).uuid
-        wanted = [(one, discs.segment(connection, one.segment).label) for one in fixity.health(connection, names=names)]
-    for one, label in wanted:
-        path = from_copy(paths, one.segment, uuid, out / f"{label}.iso")
+        uuid, known = facts.facts(connection).uuid, discs.everyone(connection)
+        wanted = [(one, discs.segment(connection, one.segment)) for one in fixity.health(connection, names=names)]
+    for one, segment in wanted:
+        path = from_copy(paths, _kept(uuid, segment, known), out / f"{segment.label}.iso")
         if path is not None:
             found.append(Mended(one.label, path, right=True, lost=()))
     return found
+
+
+def _kept(archive: str, segment: "Segment", known: "list[Disc]") -> "Kept":
+    from odarchive.catalogue.rebuilding import UNKNOWN_DIGEST  # noqa: PLC0415
+    from odarchive.repair.copies import Kept  # noqa: PLC0415
+
+    mine = (one for one in known if one.segment == segment.id and one.digest != UNKNOWN_DIGEST)
+    known_by = {one.uuid: (one.image_size, one.digest) for one in mine}
+    return Kept(segment.id, segment.label, archive, segment.image_digest or UNKNOWN_DIGEST, known_by)
 
 
 def _corrected(

@@ -119,14 +119,15 @@ async def test_five_percent_in_clusters_from_plan_to_repair(autojump_clock, tmp_
     assert main([*archive, "repair", label, "--from", str(damaged.parent), "--out", str(out)]) != 0  # nothing replaced
     assert (out / f"{label}.iso").read_bytes() == whole
 
-    sums = checksums.sectors(segment.planned_bytes, len(whole))
-    ring = bytearray(whole)
-    for lost in (slice(600_000, 700_000), slice(segment.planned_bytes, sums.stop * 2048)):
-        ring[lost] = bytes(lost.stop - lost.start)
-    damaged.with_name(f"{label}.iso").write_bytes(ring)
-    out = tmp_path / "mended ring"
-    assert main([*archive, "repair", label, "--from", str(damaged.parent), "--out", str(out)]) == 0
-    assert (out / f"{label}.iso").read_bytes() == whole
+    again = ["repair", label, "--from", str(damaged.parent), "--out"]
+    ring = slice(segment.planned_bytes - 2048, checksums.sectors(segment.planned_bytes, len(whole)).stop * 2048)
+    lost = bytes(ring.stop - ring.start)
+    damaged.with_name(f"{label}.iso").write_bytes(whole[: ring.start] + lost + whole[ring.stop :])
+    assert main([*archive, *again, str(tmp_path / "ring")]) == 0
+    assert (tmp_path / "ring" / f"{label}.iso").read_bytes() == whole
+    damaged.with_name(f"{label}.iso").write_bytes(whole[: segment.planned_bytes])  # as programs read what ISO 9660 says
+    assert main([*archive, *again, str(tmp_path / "short")]) == 0
+    assert (tmp_path / "short" / f"{label}.iso").read_bytes() == whole[: segment.planned_bytes]
 
 
 @needs_dvdisaster

@@ -92,6 +92,24 @@ async def test_a_damaged_copy_is_not_taken(autojump_clock, tmp_path):
     assert list((tmp_path / "out").glob("*.iso")) == []
 
 
+async def test_a_copy_whose_files_are_right_and_nothing_else_is_not_taken(autojump_clock, tmp_path):
+    """Burned again, it would be right in every file and have no file system."""
+    shop = Shop(tmp_path, copies=2)
+    found = await made(shop, files=6)
+    whole = found[1].read_bytes()
+    for at in (16, 256, len(whole) // 2048 - 1):
+        assert any(whole[at * 2048 : (at + 1) * 2048])
+    with found[0].open("r+b") as file:
+        for sector in (256, len(whole) // 2048 - 1):
+            file.seek(sector * 2048)
+            file.write(bytes(2048))
+    common = ["-a", str(shop.root / "archive"), "repair", "SHOP_0001", "--out", str(tmp_path / "out"), "--from"]
+    assert main([*common, str(found[0])]) == 5
+    assert list((tmp_path / "out").iterdir()) == []
+    assert main([*common, str(shop.root / "images")]) == 0
+    assert (tmp_path / "out" / "SHOP_0001.iso").read_bytes() == whole
+
+
 class Program:
     """dvdisaster's part in a test: a script in its place that does to the image what the test says."""
 
