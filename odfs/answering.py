@@ -33,6 +33,9 @@ REMEMBERED = 4096
 AGAIN = 1.0
 """Seconds within which another read by a handle gets the error of the one before, if that one waited in vain."""
 
+TOLD = 60.0
+"""Seconds between two log lines that too many reads wait."""
+
 WAITED = 0.1
 """Seconds of a read from which on it is said to have waited."""
 
@@ -70,6 +73,24 @@ class Waits(Exception):
     def __init__(self, file: OpenFile, offset: int, expected: int) -> None:
         super().__init__()
         self.read = (file, offset, expected)
+
+
+class Crowd:
+    """Bounds how many reads wait at once, so that memory is bounded and nobody is left in the kernel's queue."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._told_at = -TOLD
+
+    def is_full(self, waiting: int) -> bool:
+        """Whether one more read is to be refused (EAGAIN) beside those that wait; says so now and then."""
+        if waiting < self._most:
+            return False
+        now = trio.current_time()
+        if now - self._told_at >= TOLD:
+            self._told_at = now
+            log.warning("%d reads wait for discs: as long as they do, others are answered EAGAIN at once", waiting)
+        return True
 
 
 async def read_slowly(

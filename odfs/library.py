@@ -14,6 +14,9 @@ from odfs.operations import Operations
 from odfs.options import MountOptions
 from odfs.ports import Annotations, Contents, Namespace
 
+SPARE = 64
+"""Tasks beside those of reads that wait. With no more than pyfuse3's 99, 150 waiting readers stop every ``stat``."""
+
 
 class LibrarySession:
     """One connection to the kernel. As ``direct.DirectSession``."""
@@ -44,7 +47,7 @@ class LibrarySession:
     async def main(self) -> None:
         """Answer until the file system is unmounted or the connection cut."""
         with loop.installed(self._options.spin_us / 1e6):
-            await pyfuse3.main(1, self._options.max_tasks)
+            await pyfuse3.main(1, self._options.max_tasks + SPARE)
 
     def notify_entry(self, parent: int, name: bytes) -> None:
         """The kernel shall look a name up again. May wait for a lookup under way: not for the trio thread."""

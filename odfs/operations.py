@@ -23,7 +23,7 @@ from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 import pyfuse3
 
 from odfs import tree
-from odfs.answering import NAME_MAX, REMEMBERED, USER, OpenFile, errno_of, listed, path_of, read_slowly, short
+from odfs.answering import NAME_MAX, REMEMBERED, USER, Crowd, OpenFile, errno_of, listed, path_of, read_slowly, short
 from odfs.options import MountOptions
 from odfs.ports import Annotations, Attributes, Contents, Inode, Namespace
 from odfs.readers import Readers
@@ -72,6 +72,9 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
         """How many handles of a file are open."""
         self._listings: dict[int, tuple[Inode, tree.Listing]] = {}
         self._numbers = itertools.count(1)
+        self._crowd = Crowd(options.max_tasks)
+        self._waiting = 0
+        """Reads that wait."""
 
     # Names and attributes
 
@@ -167,11 +170,20 @@ class Operations(pyfuse3.Operations):  # type: ignore[misc]  # mypy is told to s
             return b""
         data = self._contents.read_now(file.attributes, off, expected)
         if data is None:
-            deadline = self._options.read_deadline
-            return await read_slowly(file, off, expected, self._contents, self._readers, deadline)
+            return await self._slowly(file, off, expected)
         if len(data) != expected:
             raise short(len(data), off, expected)
         return data
+
+    async def _slowly(self, file: OpenFile, offset: int, expected: int) -> bytes | memoryview:
+        if self._crowd.is_full(self._waiting):
+            raise pyfuse3.FUSEError(errno.EAGAIN)
+        deadline = self._options.read_deadline
+        self._waiting += 1
+        try:
+            return await read_slowly(file, offset, expected, self._contents, self._readers, deadline)
+        finally:
+            self._waiting -= 1
 
     @_guarded
     async def release(self, fh: int) -> None:

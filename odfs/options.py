@@ -35,7 +35,7 @@ class MountOptions:
     startup_timeout: float = 20.0
     """How long a new mount may take to answer its first request."""
     max_tasks: int = 4000
-    """Requests in work at once. pyfuse3's default of 99 lets 150 waiting readers stop every ``stat``."""
+    """Reads that may wait at once, at some 15 KiB each; one more is answered EAGAIN, so that all else goes on."""
     max_background: int = 1024
     """Read-ahead requests in flight. The kernel's default of 12 lets 14 waiting readers stop all other reads."""
     read_ahead_kib: int = 1024

@@ -9,7 +9,8 @@ Concurrency: one trio thread; the table of open descriptors and the buffer are t
 """
 
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
+from typing import Any
 
 import trio
 
@@ -30,6 +31,11 @@ ABSENT = 0.5
 """Seconds for which nobody else looks for a librarian who was not there."""
 KNOCKS = 200
 """Times a second that all readers together look for a librarian who is not there."""
+ASKING = 200
+"""Readers that ask the librarian at once; when more wait they take turns, each asking for a shorter time, so that
+thousands of answers never come at once. What the librarian has been asked for it brings, whoever still listens."""
+GLANCE = 2.0
+"""Seconds after which a reader who waits for his turn looks whether his file has come."""
 LONGEST = 1 << 20
 """Bytes of the largest read that FUSE asks for (256 pages); longer ones take the slow way."""
 
@@ -68,6 +74,9 @@ class CachedContents:
         self._absent, self._absent_until = "", 0.0
         self._knocking = 0
         """Readers that wait for a librarian."""
+        self._turns = trio.Semaphore(ASKING)
+        self._asking = 0
+        """Readers that ask or wait for their turn."""
 
     def read_now(self, file: Attributes, offset: int, length: int) -> memoryview | None:
         """See the port. Pages that are not in memory count as not at hand: reading them would block."""
@@ -161,7 +170,7 @@ class CachedContents:
                     raise RecallRefused(f"{name!r}: {why}; it is being brought, try again later")
                 if vain > 1:  # it came and was gone again: the cache is too small for all who read
                     await trio.sleep(min(0.01 * vain, 1.0))
-        raise RecallTimedOut(f"{name!r}: {why}; the recall goes on, try again later")
+        raise RecallTimedOut(f"{name!r}: {why}; {'' if why == self._absent else 'the recall goes on, '}try again later")
 
     async def _here(self, file: Attributes, content: Content, offset: int, length: int) -> int | bytes | None:
         """What the cache gives without a disc."""
@@ -179,6 +188,27 @@ class CachedContents:
         finally:
             self._knocking -= 1
 
+    async def _answer(self, content: Content, part: Mapping[str, int] | None, wait: float) -> dict[str, Any]:
+        """The librarian's, to a question of a reader who has the time to wait for his turn."""
+        if not wait:
+            return await self._client.recall(content.id, wait, part)
+        self._asking += 1
+        try:
+            while True:
+                with trio.move_on_after(GLANCE) as glance:
+                    await self._turns.acquire()
+                if not glance.cancelled_caught:
+                    break
+                if content.id in self._cached:
+                    return {"state": "done"}
+            try:
+                patience = min(wait, max(1.0, wait * ASKING / self._asking))
+                return await self._client.recall(content.id, patience, part)
+            finally:
+                self._turns.release()
+        finally:
+            self._asking -= 1
+
     async def _ask(self, name: str, content: Content, asked: tuple[int, int], wait: float) -> tuple[bool, str]:
         """One question to the librarian; returns whether it came, and else why it still waits."""
         part = self._parts.of(content)
@@ -186,7 +216,7 @@ class CachedContents:
             await self._sleep(wait)
             return False, self._absent
         try:
-            answer = await self._client.recall(content.id, wait, None if part is None else part.order(*asked))
+            answer = await self._answer(content, None if part is None else part.order(*asked), wait)
             if answer.get("in_memory"):
                 await self._parts.fetch(content, *asked)
         except NoLibrarian as error:

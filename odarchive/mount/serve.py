@@ -26,6 +26,7 @@ from odarchive.mount.residency import Residency
 from odarchive.mount.views import ViewsNamespace, WithStatus
 from odarchive.mount.watch import watch
 from odarchive.service.client import AsyncClient
+from odarchive.service.descriptors import raise_limit
 from odarchive.service.notify import notify
 from odfs import mount as life
 from odfs.errors import OdfsError
@@ -44,6 +45,7 @@ async def serve(config: Config, mountpoint: Path, manner: MountManner, ready: Ca
         MountFailed: it cannot be mounted there, or it died.
         NoArchive: there is no catalogue.
     """
+    raise_limit()
     namespace = CatalogueNamespace(config.catalogue, counts=False)
     changes = ChangeWatch(config.catalogue)
     standings = Standings(config.catalogue)

@@ -9,13 +9,10 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
-from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -31,6 +28,8 @@ from odarchive.model import ContentId
 from odarchive.service.address import reachable
 from odarchive.service.asked import asked_routes
 from odarchive.service.bodies import json_body
+from odarchive.service.connections import answer
+from odarchive.service.descriptors import raise_limit
 from odarchive.service.doors import doors
 from odarchive.service.errands import errand_routes
 from odarchive.service.guard import Guard, Hardened
@@ -42,6 +41,8 @@ from robot.errors import RobotError
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 60.0
+BACKLOG = 4096
+"""Connections that may wait to be taken: every reader of a mount that waits for a disc has one."""
 
 
 def application(librarian: Librarian, key: str) -> Starlette:
@@ -173,29 +174,14 @@ async def serve_http(
     """
     config = librarian.room.config
     key = key_of(config.root)
+    raise_limit()
     async with _listening(path) as listener, trio.open_nursery() as nursery:
-        await nursery.start(_answer, application(librarian, key), listener)
+        await nursery.start(answer, application(librarian, key), listener)
         for door in doors(config):
             with door:
                 port = door.getsockname()[1]
-                await nursery.start(_answer, page_application(librarian, key, port), door)
+                await nursery.start(answer, page_application(librarian, key, port), door)
                 log.info("status page on port %s of this machine; `odarchive web` tells its address", port)
-        task_status.started()
-
-
-async def _answer(
-    asgi: Starlette, listener: socket.socket, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    config = HypercornConfig()
-    config.bind = [f"fd://{os.dup(listener.fileno())}"]
-    config.accesslog = config.errorlog = None  # addresses may hold the key
-    config.graceful_timeout = 1.0
-    config.keep_alive_timeout = 300.0
-    config.use_reloader = False
-    config.include_server_header = False
-    async with trio.open_nursery() as nursery:
-        served = partial(serve, asgi, config, mode="asgi")  # type: ignore[arg-type]  # Starlette types are wider
-        await nursery.start(served)
         task_status.started()
 
 
@@ -222,7 +208,7 @@ def _listen(path: Path) -> socket.socket:
             listener.bind(name)
         finally:
             os.umask(before)
-    listener.listen(256)
+    listener.listen(BACKLOG)
     return listener
 
 

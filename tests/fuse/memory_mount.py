@@ -1,7 +1,8 @@
 """Mounts a tree in memory: ``memory_mount.py DIRECTORY [MANNER]``. Run as a process by the tests beside it.
 
 Manners: ``broken`` has a root that cannot be looked at, ``hasty`` gives the mount half a second to answer, ``never``
-recalls nothing, ``library`` speaks by pyfuse3, ``plain`` does so on plain trio.
+recalls nothing, ``library`` speaks by pyfuse3, ``plain`` does so on plain trio. The word ``crowd`` beside any of them
+lets few reads wait, and adds a folder of files that wait.
 
 Says one JSON line per event on standard output; takes orders, one a line, on standard input.
 """
@@ -45,6 +46,7 @@ FAULTS = {
     b"bug": ZeroDivisionError("a planned bug"),
 }
 SLOW = 40
+CROWD, MOST_WAITING = 400, 150
 MANY = 20_000
 BIG = 3 * 1024 * 1024 + 5
 
@@ -52,7 +54,7 @@ BIG = 3 * 1024 * 1024 + 5
 class Tree:
     """The tree that every test sees, and the orders that change it."""
 
-    def __init__(self) -> None:
+    def __init__(self, crowd: int = 0) -> None:
         self.namespace = MemoryNamespace()
         self.contents = MemoryContents()
         self.release = trio.Event()
@@ -81,9 +83,9 @@ class Tree:
             file.write(pattern(backed, 0, BIG))
             file.flush()
             self.contents.files[backed] = os.dup(file.fileno())
-        self._add_faults()
+        self._add_faults(crowd)
 
-    def _add_faults(self) -> None:
+    def _add_faults(self, crowd: int) -> None:
         faults = self.namespace.add_directory(ROOT, b"faults")
         for name, fault in FAULTS.items():
             self.contents.faults[self.namespace.add_file(faults, name, 100)] = fault
@@ -92,6 +94,9 @@ class Tree:
         slow = self.namespace.add_directory(ROOT, b"slow")
         for number in range(SLOW):
             self.contents.waiting[self.namespace.add_file(slow, b"%02d" % number, 65536)] = self.release
+        waiting = self.namespace.add_directory(ROOT, b"crowd") if crowd else slow
+        for number in range(crowd):
+            self.contents.waiting[self.namespace.add_file(waiting, b"%05d" % number, 100)] = self.release
 
     async def obey(self, order: str, mount: RunningMount) -> object:
         """Carry out one order; answers what to say."""
@@ -136,13 +141,15 @@ async def take_orders(tree: Tree, mount: RunningMount) -> None:
                 say("obeyed", await tree.obey(line.decode(), mount))
 
 
-async def main(directory: Path, manner: str) -> None:
-    tree = Tree()
+async def main(directory: Path, manner: str, *more: str) -> None:
+    crowd = "crowd" in (manner, *more)
+    tree = Tree(CROWD if crowd else 0)
     options = MountOptions(
         startup_timeout=0.5 if manner == "hasty" else 10,
         recall=Recall.NEVER if manner == "never" else Recall.WAIT,
         spin_us=0 if manner == "plain" else 50,
         refused_readers=CRAWLERS,
+        max_tasks=MOST_WAITING if crowd else 4000,
         adapter=Adapter.LIBRARY if manner in ("library", "plain") else Adapter.DIRECT,
     )
     if manner == "broken":
@@ -164,7 +171,7 @@ async def _run(directory: Path, tree: Tree, options: MountOptions, *, task_statu
 def outermost() -> int:
     """Run; answers the exit status. (``sys.exit`` within ``except*`` would end up in a group.)"""
     try:
-        trio.run(main, Path(sys.argv[1]), "".join(sys.argv[2:]))
+        trio.run(main, Path(sys.argv[1]), *(sys.argv[2:] or [""]))
     except* MountError as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
