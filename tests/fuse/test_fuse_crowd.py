@@ -26,7 +26,7 @@ def crowd(server: Server) -> subprocess.Popen[str]:
     """All readers at once; returns when as many wait as may."""
     argv = [sys.executable, HERE / "crowd.py", server.directory / "crowd", str(CROWD)]
     readers = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-    while int(str(server.order("reads"))) < MOST_WAITING:
+    while int(str(server.order("recalled"))) < MOST_WAITING:
         assert readers.poll() is None
     return readers
 
@@ -52,7 +52,7 @@ def test_readers_beyond_the_most_are_refused_and_the_others_served(start: Start,
     server.event("mounted")
     readers = crowd(server)
     check_others(server.directory)
-    assert server.order("reads") == MOST_WAITING
+    assert server.order("recalled") == MOST_WAITING
     server.order("release")
     assert outcome(readers) == {0: MOST_WAITING, errno.EAGAIN: CROWD - MOST_WAITING}
     assert "reads wait for discs" in server.log.read_text()
