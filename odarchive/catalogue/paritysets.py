@@ -5,7 +5,7 @@ and burned. Until these are verified the images of its data segments stay in sta
 (``odarchive.parity``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, func, insert, select, update
@@ -62,6 +62,18 @@ def open_set(connection: Connection, data: int, parity: int, capacity: int) -> t
     )
     row = connection.execute(query.limit(1)).one_or_none()
     return None if row is None else (row[0], data - row[1])
+
+
+def room(connection: Connection, data: int, parity: int, capacity: int, without: Collection[SegmentId]) -> int:
+    """How many discs the sets of this shape would take, if they had not the segments ``without``."""
+    shape = (_s.data == data, _s.parity == parity, _s.capacity == capacity, _s.closed_ns.is_(None))
+    query = (
+        select(_s.id, _m.segment)
+        .outerjoin_from(schema.parity_set, schema.parity_member, (_m.parity_set == _s.id) & (_m.kind == DATA))
+        .where(*shape)
+    )
+    rows = connection.execute(query).all()
+    return data * len({row[0] for row in rows}) - sum(row[1] is not None and row[1] not in without for row in rows)
 
 
 def begin(connection: Connection, new: NewSet) -> int:

@@ -228,14 +228,16 @@ class _Making:
             tuple(numbers),
             waiting,
             self.tree.order.unmet,
-            self._foreseen_parity(segments),
+            self._foreseen_parity(segments, frozenset(numbers)),
         )
         return _Discs(result, discs, self.tree, self.wish, self.created_ns)
 
-    def _foreseen_parity(self, segments: Sequence[PlannedSegment]) -> int:
+    def _foreseen_parity(self, segments: Sequence[PlannedSegment], reopened: frozenset[SegmentId]) -> int:
         if self.wish.parity is None:
             return 0
-        return Sets(self.connection, self.wish, "", self.created_ns).foreseen(one.medium for one in segments)
+        return Sets(self.connection, self.wish, "", self.created_ns).foreseen(
+            (one.medium for one in segments), reopened
+        )
 
     def _numbers(self, reopened: Sequence[SegmentId]) -> Iterator[SegmentId]:
         yield from reopened

@@ -4,7 +4,7 @@ A set that has not all its data discs yet takes those of the next plan; its pari
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -66,16 +66,15 @@ class Sets:
         paritysets.add(self.connection, number, segments, PARITY)
         return number, segments
 
-    def foreseen(self, data: Iterable[Medium]) -> int:
-        """How many parity discs :meth:`assign` would plan."""
+    def foreseen(self, data: Iterable[Medium], reopened: Collection[SegmentId]) -> int:
+        """How many parity discs :meth:`assign` would plan, after these segments were taken back."""
         assert self.wish.parity is not None  # noqa: S101  see above
         shape = self.wish.parity
         left: dict[int, int] = {}
         count = 0
         for medium in data:
             if medium.capacity not in left:
-                found = paritysets.open_set(self.connection, *shape, medium.capacity)
-                left[medium.capacity] = 0 if found is None else found[1]
+                left[medium.capacity] = paritysets.room(self.connection, *shape, medium.capacity, reopened)
             if left[medium.capacity] == 0:
                 left[medium.capacity] = shape[0]
                 count += shape[1]

@@ -88,6 +88,20 @@ def test_a_plan_without_parity_leaves_the_sets_with_parity_alone(catalogue, sour
     assert pieces_cover_everything(catalogue)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (3, 2)])
+def test_a_dry_run_foresees_the_parity_discs_of_plans_made_anew(catalogue, source, tmp_path, shape):
+    fill(source, folders=1)
+    plant(catalogue, source)
+    wish = Wish(parity=shape)
+    make_plan(catalogue, WITH_PARITY, wish)
+    for number, size in enumerate((50_000, 9_000_000, 50_000, 20_000_000)):
+        more(catalogue, tmp_path, str(number), size)
+        foreseen = make_plan(catalogue, WITH_PARITY, wish, dry_run=True)
+        made = make_plan(catalogue, WITH_PARITY, wish)
+        assert (foreseen.topped_up, foreseen.parity) == (made.topped_up, made.parity)
+        assert made.topped_up, "or nothing is made anew"
+
+
 def test_a_set_is_looked_up_without_reading_the_others(catalogue, tmp_path, monkeypatch):
     for number in range(3):
         more(catalogue, tmp_path, str(number), 4_000_000)
