@@ -137,7 +137,11 @@ class Recorder:
 
     def children(self, parent: int) -> Iterator[Version]:
         """The open and the pending versions in a directory, by name (bytes order); per name the pending one last."""
-        return map(Version._make, self._look.execute(_CHILDREN, (parent, self.snapshot, self.snapshot)))
+        return map(Version._make, self.rows(parent))
+
+    def rows(self, parent: int) -> Iterator[tuple[Any, ...]]:
+        """``children`` as the database gives them, which is half of the work of reading them."""
+        return self._look.execute(_CHILDREN, (parent, self.snapshot, self.snapshot))
 
     def versions(self, parent: int, name: bytes) -> tuple[Version | None, Version | None]:
         """The open and the pending version of one name."""

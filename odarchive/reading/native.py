@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from odarchive.reading.plain import Plain
 
@@ -31,6 +31,21 @@ class Native(Protocol):
 
     def told_apart(self, folder: int, /) -> tuple[list[bytes], list[bytes]]:
         """``tree.told_apart``.
+
+        Raises:
+            OSError: the directory cannot be read.
+        """
+
+    def compare(
+        self, folder: int, rows: "Iterable[tuple[object, ...]]", snapshot: int, limit: int, /
+    ) -> "tuple[int, int, list[tuple[bytes, int, int, int]], list[tuple[bytes, list[tuple[object, ...]]]]] | None":
+        """What of an open directory is as the catalogue's rows say, and what is to be looked at.
+
+        ``rows``: ``catalogue.entries.Version`` values, ascending by name. ``snapshot``: the running one.
+
+        Returns:
+            Files as they were, their bytes; directories that are (name, ino of the row, st_dev, st_ino); names to be
+            looked at, on disk or not, ascending, with their rows. None: more than ``limit`` of those.
 
         Raises:
             OSError: the directory cannot be read.

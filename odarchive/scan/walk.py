@@ -25,6 +25,7 @@ from odarchive.reading.plain import Columns, total
 from odarchive.reading.pool import Pool
 from odarchive.reading.tree import Tree, Unreadable, look, names
 from odarchive.reading.worker import listed
+from odarchive.scan.again import Again, Found
 from odarchive.scan.compare import Rows, as_it_was, facts, paired
 from odarchive.scan.fresh import NOTHING, Fresh, Place
 from odarchive.scan.leaves import Leaves
@@ -69,7 +70,8 @@ class Walk:
         self._recorder = recorder
         self._links = links
         self._options = options
-        self._rules = options.rules
+        self._leaves_out = options.rules.leave_out if options.rules else None
+        self._again = Again(recorder, options, self._others)
         self._progress = progress
         self._told = time.monotonic()
         self._here = b""
@@ -124,11 +126,29 @@ class Walk:
             status = os.fstat(fd)
             if self._avoided(folder, status.st_dev, (status.st_dev, status.st_ino)):
                 return
-            present = listed(self._tree, folder.path, self._options.rules)
+            found = self._again.look(fd, folder.ino, folder.path) if folder.known else None
+            present = listed(self._tree, folder.path, self._options.rules) if found is None else []
         except OSError as error:
             self._unreadable_folder(folder, error)
             return
         first = len(self._waiting)
+        if found is None:
+            self._by_name(folder, fd, present)
+        else:
+            self._as_a_whole(folder, fd, found)
+        # Found in the order of names, and taken in it from the end.
+        self._waiting[first:] = reversed(self._waiting[first:])
+
+    def _as_a_whole(self, folder: _Folder, fd: int, found: Found) -> None:
+        self.files += found.files
+        self.bytes += found.size
+        self.directories += len(found.folders)
+        for name, ino, device, number in found.folders:
+            self._waiting.append(_Folder(_join(folder.path, name), ino, True, device, number))
+        for name, rows in found.rest:
+            self._name(folder, fd, name, self._again.pair(rows))
+
+    def _by_name(self, folder: _Folder, fd: int, present: list[bytes]) -> None:
         recorded = self._recorder.children(folder.ino) if folder.known else iter(())
         if self._options.forgotten:
             present = [name for name in present if _join(folder.path, name) not in self._options.forgotten]
@@ -140,7 +160,6 @@ class Walk:
                 self._name(folder, fd, name, rows)
             else:
                 self._settler.gone(folder.ino, *rows)
-        self._waiting[first:] = reversed(self._waiting[first:])
 
     def _avoided(self, folder: _Folder, device: int, identity: tuple[int, int] | None) -> bool:
         """Whether the directory is not to be read; what the catalogue had below it is gone then."""
@@ -193,7 +212,7 @@ class Walk:
             self._keep(folder, name, f"cannot be looked at: {error.strerror}", rows)
             return
         mode = stat.st_mode
-        if self._rules and self._rules.leave_out(folder.path, name, stat):
+        if self._leaves_out is not None and self._leaves_out(folder.path, name, stat):
             self._settler.gone(folder.ino, *rows)
         elif S_ISREG(mode) or S_ISLNK(mode):
             said = facts(stat, stat.st_size)
