@@ -18,7 +18,7 @@ from odarchive.catalogue.seals import RECIPIENTS
 from odarchive.errors import DamageFound, NoArchive, OdarchiveError
 from odarchive.model import ROOT_INO
 
-REVISION = "0013"
+REVISION = "0014"
 """The migration this program's schema corresponds to; the last one under ``migrations/versions``."""
 
 

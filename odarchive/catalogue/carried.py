@@ -42,8 +42,9 @@ def carried(connection: Connection, segment: SegmentId) -> list[Carried]:
 
 def _names(connection: Connection, segment: SegmentId) -> dict[int, bytes]:
     """One path for each content of a segment."""
-    named = named_by("(SELECT piece.content FROM piece WHERE segment = ?1)")
-    asked = f"SELECT content, parent, name FROM entry WHERE {named} ORDER BY until IS NOT NULL, ino"  # noqa: S608  constants
+    held = "(SELECT DISTINCT content AS id FROM piece WHERE segment = ?1)"
+    named = named_by("content, parent, name, until, ino", held)
+    asked = f"SELECT content, parent, name FROM ({named}) ORDER BY until IS NOT NULL, ino"  # noqa: S608  constants
     paths = Paths(connection)
     found: dict[int, bytes] = {}
     for content, parent, name in driver(connection).execute(asked, (segment,)).fetchall():

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from odarchive.catalogue.contents import named_by, number_of
+from odarchive.catalogue.contents import named_by, number_of, on_segment
 from odarchive.catalogue.namespace import TOTALS, TOTALS_SECONDS, TOTALS_SHARE
 from odarchive.catalogue.onlooker import look_into
+from odarchive.catalogue.runs import DIRECTORY
 from odarchive.catalogue.shown import PROVEN
 from odarchive.errors import DamageFound
 from odfs.ports import Totals
@@ -32,13 +33,10 @@ _REPLACED = (
     " WHERE other.parent = entry.parent AND other.name = entry.name AND other.since <> entry.since)"
 )
 _BY_SNAPSHOT = "SELECT parent, name FROM entry WHERE until = ?"
-_ON_SEGMENT = (
-    f"({named_by('(SELECT piece.content FROM piece WHERE segment = :segment)')}"
-    " OR (content IS NULL AND carrier = :segment))"
-)
-_NAMES = f"SELECT parent, name FROM entry WHERE {_ON_SEGMENT} AND {_REPLACED}"
-_FOLDERS = f"SELECT DISTINCT parent FROM entry WHERE {_ON_SEGMENT}"
-_PLACES = f"SELECT parent, name, {_REPLACED} FROM entry WHERE ino = ?"
+_NAMES = on_segment("parent, name", _REPLACED)
+_FOLDERS = f"SELECT DISTINCT parent FROM ({on_segment('parent')})"
+_PLACES = f"SELECT parent, name, {_REPLACED} FROM entry WHERE ino = ? AND {DIRECTORY}"
+_ABOVE = f"SELECT DISTINCT parent, name FROM entry WHERE ino = ? AND {DIRECTORY}"
 _NEXT_CATALOGUE = 0
 """Carrier of entries that no disc of their own needs (``publish``); a plan gives it."""
 
@@ -171,7 +169,7 @@ class ChangeWatch:
 
     def shown_inodes(self, contents: Iterable[int]) -> set[int]:
         """The inodes that the mount shows with these contents."""
-        statement = f"SELECT ino FROM entry WHERE {named_by('(?1)')} AND shown = 1"
+        statement = named_by("ino", "(SELECT ?1 AS id)", "shown = 1")
         return {row[0] for content in contents for row in self._db.execute(statement, (content,))}
 
     def _above(self, folders: Iterable[int]) -> set[Name]:
@@ -202,7 +200,7 @@ class ChangeWatch:
                 continue  # the same inode with other attributes
             changes.entries.add((parent, name))
             if not any(shown for _, shown in versions):
-                above = self._db.execute("SELECT DISTINCT parent, name FROM entry WHERE ino = ?", (parent,)).fetchall()
+                above = self._db.execute(_ABOVE, (parent,)).fetchall()
                 waiting.extend(place for place in above if place not in changes.entries and place not in touched)
                 touched.update(above)
         return changes

@@ -21,6 +21,7 @@ from odarchive.catalogue.archive import open_catalogue
 from odarchive.catalogue.database import Catalogue, driver
 from odarchive.catalogue.entries import COMPLETE, INCOMPLETE
 from odarchive.catalogue.publish import publish
+from odarchive.catalogue.runs import arrange
 from odarchive.catalogue.shown import PROVEN
 from odarchive.catalogue.sources import printable
 from odarchive.errors import NoArchive, OdarchiveError
@@ -74,6 +75,7 @@ def take_over(catalogue: Catalogue, other: Path, prefix: bytes | None, now_ns: i
         catalogue.write() as connection,
     ):
         merged = _merge(connection, theirs, prefix, now_ns)
+        arrange(driver(connection))
         publish(connection)
     return merged
 
@@ -303,7 +305,7 @@ def _entries(raw: sqlite3.Connection, theirs: sqlite3.Connection, shift: _Shift,
                 row[at["content"]] = shift.contents[row[at["content"]]]
             carrier = row[at["carrier"]]
             row[at["carrier"]] = segments.get(carrier) if carrier else carrier
-            row[at["shown"]] = 0
+            row[at["shown"]], row[at["apart"]] = 0, 1
             names.add((row[at["ino"]], row[at["parent"]], bytes(row[at["name"]])))
             yield tuple(row)
 

@@ -6,27 +6,45 @@ one by inode number leads there, and only further names of the same bytes are in
 so two contents with one digest are prevented here, not by the database, and looked for by a rule.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
+
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator
 
+from odarchive.catalogue.runs import by_numbers
+
 HAS_DIGEST = "substr(content.digest, 1, 4) = substr(?1, 1, 4) AND content.digest = ?1"
 """SQL condition on ``content``; the digest is parameter 1."""
 
-_FIND = f"SELECT id FROM content WHERE {HAS_DIGEST}"  # noqa: S608  a constant
+_FIND = f"SELECT id FROM content WHERE {HAS_DIGEST}"
 _BITS = 27
 """Of the filter: 16 MiB; with a million contents one question in 130 is asked in vain, with ten million one in 14."""
 
 
-def named_by(contents: str, entry: str = "entry") -> str:
-    """SQL condition on ``entry``: its content is among ``contents``, a list or query in parentheses.
+def ways(columns: str, contents: str, where: str = "1") -> tuple[str, str, str]:
+    """SELECTs that together find the entries that have one of the contents.
 
-    ``content = ?`` and a join by content would mean the same and read every entry.
+    ``contents``: a table or query in parentheses, known as ``wanted``, whose column ``id`` has them. ``content = ?``
+    and a join by content would mean the same and read every entry. An entry comes as often as its content does.
     """
     return (
-        f"(({entry}.ino IN {contents} AND {entry}.content = {entry}.ino)"
-        f" OR ({entry}.content IN {contents} AND {entry}.content <> {entry}.ino))"
+        *by_numbers(columns, contents, f"content = entry.ino AND {where}"),
+        f"SELECT {columns} FROM {contents} AS wanted CROSS JOIN entry"
+        f" WHERE content = wanted.id AND content <> entry.ino AND {where}",
     )
+
+
+def named_by(columns: str, contents: str, where: str = "1") -> str:
+    """All of ``ways`` in one SELECT."""
+    return " UNION ALL ".join(ways(columns, contents, where))
+
+
+def on_segment(columns: str, where: str = "1") -> str:
+    """SELECT of the entries that the disc of a segment, parameter ``:segment``, has the bytes of or carries."""
+    held = "(SELECT DISTINCT content AS id FROM piece WHERE segment = :segment)"
+    carried = f"SELECT {columns} FROM entry WHERE content IS NULL AND carrier = :segment AND {where}"
+    return f"{named_by(columns, held, where)} UNION ALL {carried}"
 
 
 def number_of(raw: sqlite3.Connection, digest: bytes) -> int | None:

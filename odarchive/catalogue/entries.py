@@ -14,13 +14,14 @@ Concurrency: one Recorder per scan, one thread. Reads see what was flushed; ever
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import repeat
+from itertools import chain, repeat
 from operator import itemgetter
 from stat import S_ISDIR
 from typing import Any, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from odarchive.catalogue import runs
 from odarchive.catalogue import words as search
 from odarchive.catalogue.contents import HAS_DIGEST, Filter, doubtful, number_of
 from odarchive.catalogue.database import Catalogue, driver
@@ -90,7 +91,7 @@ _PUT = (
 # Without REPLACE, which costs as much again: nothing can be there.
 _ADD = (
     "INSERT INTO entry (parent, name, since, ino, nlink, content, mode, uid, gid, size, mtime_ns, ctime_ns, src_dev,"
-    " src_ino) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " src_ino, apart) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SIZE = 3
 """Of the columns between name and digest."""
@@ -266,8 +267,10 @@ class Recorder:
         parents, inos, (names, *facts, digests) = _together(self._plain)
         numbers, *new = self._write_contents(raw, inos, digests, facts[_SIZE])
         raw.executemany(_DROP, self._drops)
-        contents = map(numbers.get, digests)
-        raw.executemany(_ADD, zip(parents, names, repeat(self.snapshot), inos, contents, *facts, strict=False))
+        contents, apart = map(numbers.get, digests), _apart(self._plain)
+        rows = zip(parents, names, repeat(self.snapshot), inos, contents, *facts, apart, strict=False)
+        raw.executemany(_ADD, rows)
+        raw.executemany("INSERT INTO run (first, folder, low, high) VALUES (?, ?, ?, ?)", _runs(self._plain))
         self._puts.sort(key=_PLACE)
         raw.executemany(_PUT, [(*row[:5], row[5] or numbers.get(row[6]), *row[7:]) for row in self._puts])
         raw.executemany(_CLOSE, self._closes)
@@ -322,3 +325,15 @@ def _together(parts: Sequence[tuple[int, int, Columns]]) -> tuple[list[int], lis
         for column, more in zip(columns, part, strict=True):
             column.extend(more)
     return parents, inos, columns
+
+
+def _apart(parts: Sequence[tuple[int, int, Columns]]) -> Iterator[bool]:
+    """Whether each file is outside of runs."""
+    counts = (len(columns[0]) for _, _, columns in parts)
+    return chain.from_iterable(repeat(count < runs.SHORTEST, count) for count in counts)
+
+
+def _runs(parts: Sequence[tuple[int, int, Columns]]) -> Iterator[runs.Run]:
+    for parent, first, (names, *_) in parts:
+        if len(names) >= runs.SHORTEST:
+            yield from runs.of(parent, first, names)

@@ -16,6 +16,7 @@ from odarchive.catalogue.database import Catalogue, driver
 from odarchive.catalogue.entries import CURRENT, Version
 from odarchive.catalogue.history import require
 from odarchive.catalogue.lookup import Listed
+from odarchive.catalogue.runs import by_number
 from odarchive.catalogue.sources import Seen, printable
 from odarchive.errors import NotFound, OdarchiveError, TryLater
 from odarchive.model import SnapshotId, SnapshotState, SourceId
@@ -123,7 +124,7 @@ def _close(raw: sqlite3.Connection, what: Target, snapshot: SnapshotId) -> list[
 def _recount(raw: sqlite3.Connection, closed: list[Version], snapshot: SnapshotId) -> None:
     """Names that remain of hard-linked inodes are fewer now."""
     for ino in {row.ino for row in closed if row.nlink > 1 and not S_ISDIR(row.mode)}:
-        rest = raw.execute(f"SELECT parent, {_COLUMNS} FROM entry WHERE ino = ? AND until IS NULL", (ino,)).fetchall()
+        rest = raw.execute(by_number(f"parent, {_COLUMNS}", "?1", "until IS NULL"), (ino,)).fetchall()
         for parent, *columns in rest:
             old = Version._make(columns)
             raw.execute(

@@ -15,12 +15,14 @@ from sqlalchemy import Connection
 from odarchive.catalogue.contents import HAS_DIGEST
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import CURRENT
+from odarchive.catalogue.runs import by_number
 from odarchive.model import ROOT_INO
 
 ALONE = -1
 """Group of names that are no hard links."""
 
-_COUNTED = "(SELECT count(*) FROM entry AS one WHERE one.ino = entry.ino AND one.until IS NULL)"
+_TOUCHED = "SELECT DISTINCT ino FROM entry WHERE (since = ?1 OR until = ?1) AND (mode & 61440) <> 16384"
+_NAMES = by_number("parent, name, since", "?1", "until IS NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,13 @@ class Latecomers:
                 " WHERE (mode & 61440) = 32768 AND until IS NULL AND seen.source = snapshot.source) WHERE id = ?2",
                 (self._now_ns, snapshot),
             )
-            touched = "(SELECT ino FROM entry WHERE since = ?1 OR until = ?1)"
-            self._raw.execute(
-                f"UPDATE entry SET nlink = {_COUNTED} WHERE ino IN {touched} AND until IS NULL"
-                " AND (mode & 61440) <> 16384",
-                (snapshot,),
-            )
+            touched = self._raw.execute(_TOUCHED, (snapshot,)).fetchall()
+            for inode in touched:
+                names = self._raw.execute(_NAMES, inode).fetchall()
+                self._raw.executemany(
+                    "UPDATE entry SET nlink = ? WHERE parent = ? AND name = ? AND since = ?",
+                    ((len(names), *name) for name in names),
+                )
 
     def _add(self, late: Late) -> bool:
         folder, _, name = late.path.rpartition(b"/")

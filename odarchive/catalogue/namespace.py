@@ -1,7 +1,8 @@
 """The union of all archived discs as the mount asks for it: ``odfs.ports.Namespace`` over the catalogue.
 
 Prepared statements on the driver's own connection (SQLAlchemy costs 3 to 15 times as much per lookup); every answer is
-one probe of the clustered index ``(parent, name)`` or of the index on ``ino``. Not for history or commands: ``lookup``.
+one probe of the clustered index ``(parent, name)`` or goes by the inode (``runs``). Not for history or commands:
+``lookup``.
 
 Concurrency: for one thread. Answers are never older than the last commit before the question, except between ``hold``
 and ``let_go``.
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from odarchive.catalogue.onlooker import look_into
+from odarchive.catalogue.runs import by_number
 from odarchive.chunks import CHUNK, Grid, Part
 from odarchive.model import Content, ContentId
 from odfs.ports import ROOT, Attributes, Inode, Totals
@@ -27,13 +29,11 @@ CACHE_KIB = 64_000
 
 _ATTRIBUTES = "ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns, content"
 _LOOKUP = f"SELECT {_ATTRIBUTES} FROM entry WHERE parent = ? AND name = ? AND shown = 1"
-_BY_INO = f"SELECT {_ATTRIBUTES} FROM entry WHERE ino = ? AND shown = 1 LIMIT 1"
+_BY_INO = f"{by_number(_ATTRIBUTES, '?1', 'shown = 1')} LIMIT 1"
 _CHILDREN = f"SELECT name, {_ATTRIBUTES} FROM entry WHERE parent = ? AND name > ? AND shown = 1 ORDER BY name LIMIT ?"
-_PLACE = "SELECT parent, name FROM entry WHERE ino = ? AND shown = 1 LIMIT 1"
-_CONTENT = (
-    "SELECT content.id, content.digest, content.size FROM entry JOIN content ON content.id = entry.content"
-    " WHERE entry.ino = ? AND entry.shown = 1 LIMIT 1"
-)
+_PLACE = f"{by_number('parent, name', '?1', 'shown = 1')} LIMIT 1"
+_TARGET = f"{by_number('target', '?1', 'shown = 1')} LIMIT 1"
+_CONTENT = f"SELECT id, digest, size FROM content WHERE id IN ({by_number('content', '?1', 'shown = 1')})"
 
 TOTALS = "SELECT count(*), coalesce(sum(CASE WHEN content IS NULL THEN 0 ELSE size END), 0) FROM entry WHERE shown = 1"
 
@@ -80,7 +80,7 @@ class CatalogueNamespace:
 
     def readlink(self, ino: Inode) -> bytes | None:
         """The target of a symlink, or None."""
-        row = self._db.execute("SELECT target FROM entry WHERE ino = ? AND shown = 1 LIMIT 1", (ino,)).fetchone()
+        row = self._db.execute(_TARGET, (ino,)).fetchone()
         return None if row is None or row[0] is None else bytes(row[0])
 
     def path(self, ino: Inode) -> bytes:

@@ -9,10 +9,13 @@ from odarchive.catalogue import schema
 from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.discs import Disc
+from odarchive.catalogue.runs import DIRECTORY
 from odarchive.model import SegmentId
 
 DEEP = 3
 """Components of the folders that are told apart."""
+
+_PLACE = f"SELECT parent, name FROM entry WHERE ino = ? AND {DIRECTORY} LIMIT 1"  # noqa: S608  constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,8 @@ def summary(connection: Connection, disc: Disc) -> OnDisc:
 def _folders(raw: sqlite3.Connection, segment: SegmentId) -> tuple[tuple[bytes, int], ...]:
     counts: dict[bytes, int] = {}
     paths: dict[int, tuple[bytes, ...]] = {}
-    named = named_by("(SELECT piece.content FROM piece WHERE segment = ?1)")
-    asked = f"SELECT parent, count(DISTINCT content) FROM entry WHERE {named} GROUP BY parent"  # noqa: S608  constants
+    named = named_by("parent, content", "(SELECT DISTINCT content AS id FROM piece WHERE segment = ?1)")
+    asked = f"SELECT parent, count(DISTINCT content) FROM ({named}) GROUP BY parent"  # noqa: S608  constants
     rows = raw.execute(asked, (segment,))
     for parent, count in rows.fetchall():
         folder = b"/".join(_path(raw, parent, paths)[:DEEP])
@@ -56,7 +59,7 @@ def _path(raw: sqlite3.Connection, ino: int, known: dict[int, tuple[bytes, ...]]
     way: list[tuple[int, bytes]] = []
     at = ino
     while at not in known:
-        row = raw.execute("SELECT parent, name FROM entry WHERE ino = ? LIMIT 1", (at,)).fetchone()
+        row = raw.execute(_PLACE, (at,)).fetchone()
         if row is None or at == 1 or any(at == seen for seen, _ in way):
             known[at] = ()
             break

@@ -8,9 +8,11 @@ from sqlalchemy import Connection
 
 from odarchive.catalogue.contents import named_by, number_of
 from odarchive.catalogue.database import driver
+from odarchive.catalogue.runs import DIRECTORY
 from odarchive.model import ROOT_INO
 
-_SHOWN = f"SELECT parent, name, size FROM entry WHERE {named_by('(?1)')} AND shown = 1 LIMIT 1"
+_SHOWN = f"{named_by('parent, name, entry.size', '(SELECT ?1 AS id)', 'shown = 1')} LIMIT 1"
+_PLACE = f"SELECT parent, name FROM entry WHERE ino = ? AND {DIRECTORY} LIMIT 1"
 
 
 class Paths:
@@ -25,7 +27,7 @@ class Paths:
         chain: list[tuple[int, bytes]] = []
         at = ino
         while at not in self._known:
-            row = self._raw.execute("SELECT parent, name FROM entry WHERE ino = ? LIMIT 1", (at,)).fetchone()
+            row = self._raw.execute(_PLACE, (at,)).fetchone()
             if row is None:
                 return b"?"
             chain.append((at, row[1]))

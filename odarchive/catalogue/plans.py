@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from odarchive.catalogue import schema
+from odarchive.catalogue.contents import ways
 from odarchive.catalogue.database import driver
+from odarchive.catalogue.entries import CURRENT
 from odarchive.model import ContentId, DiscState, Ino, SegmentId, SegmentState, SnapshotState
 
 _e, _p, _s = schema.entry.c, schema.piece.c, schema.segment.c
@@ -36,6 +38,13 @@ class Name(NamedTuple):
     since: int
     scanned_ns: int
     """When its scan ended."""
+
+
+NAME = (
+    "parent, name, ino, mode, uid, gid, size, mtime_ns, content, target, since,"
+    " coalesce((SELECT finished_ns FROM snapshot WHERE id = since), 0)"
+)
+"""Columns of a ``Name``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +191,10 @@ def extents(connection: Connection, number: SegmentId) -> Iterator[tuple[Content
 def names_on(connection: Connection, number: SegmentId) -> Iterator[Name]:
     """Current names of the contents that have a piece on the segment, mostly by content.
 
-    In two questions: in one, and in an order that no index has, SQLite would keep all of them for a while.
+    In several questions: in one, and in an order that no index has, SQLite would keep all of them for a while.
     """
-    contents = select(_p.content).where(_p.segment == number)
-    asked = (_names(connection, condition, in_order=False) for condition in _either(contents))
+    raw, held = driver(connection), "(SELECT DISTINCT content AS id FROM piece WHERE segment = ?1)"
+    asked = (map(Name._make, raw.execute(way, (number,))) for way in ways(NAME, held, CURRENT))
     return heapq.merge(*asked, key=lambda name: name.content or 0)
 
 
@@ -270,7 +279,7 @@ def whole_catalogue(connection: Connection) -> Iterator[bytes]:
         schema.segment: {"seal"},
         schema.disc: None,
         schema.content: None,
-        schema.entry: {"shown", "ctime_ns", "src_dev", "src_ino"},
+        schema.entry: {"shown", "ctime_ns", "src_dev", "src_ino", "apart"},
         schema.piece: None,
         schema.parity_set: None,
         schema.parity_member: None,
@@ -304,13 +313,7 @@ def planned(row: Any) -> Planned:  # noqa: ANN401  a row of a query
     )
 
 
-def _either(contents: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:  # noqa: ANN401
-    """Entries with these contents, in two halves that have indexes (``contents.named_by``); no entry is in both."""
-    first = and_(_e.ino.in_(contents), _e.content == _e.ino)
-    return first, and_(_e.content.in_(contents), _e.content != _e.ino)
-
-
-def _names(connection: Connection, *conditions: ColumnElement[bool], in_order: bool = True) -> Iterator[Name]:
+def _names(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[Name]:
     snapshot = schema.snapshot.c
     incomplete = select(snapshot.id).where(snapshot.state != SnapshotState.COMPLETE)
     rows = (
@@ -331,6 +334,6 @@ def _names(connection: Connection, *conditions: ColumnElement[bool], in_order: b
         .outerjoin_from(schema.entry, schema.snapshot, snapshot.id == _e.since)
         .where(_e.since.not_in(incomplete), or_(_e.until.is_(None), _e.until.in_(incomplete)), *conditions)
     )
-    for row in connection.execute(rows.order_by(_e.parent, _e.name) if in_order else rows):
+    for row in connection.execute(rows.order_by(_e.parent, _e.name)):
         values: tuple[Any, ...] = tuple(row)
         yield Name(*values)

@@ -9,9 +9,10 @@ import sqlite3
 
 from sqlalchemy import Connection
 
-from odarchive.catalogue.contents import named_by
+from odarchive.catalogue.contents import named_by, on_segment
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import COMPLETE, CURRENT
+from odarchive.catalogue.runs import DIRECTORY
 from odarchive.catalogue.shown import (
     CARRIED,
     PROVEN,
@@ -33,10 +34,6 @@ MANY = 20_000
 _OTHERS = (
     "EXISTS (SELECT 1 FROM entry AS other"
     " WHERE other.parent = entry.parent AND other.name = entry.name AND other.since <> entry.since)"
-)
-_CARRIES = (
-    f"({named_by('(SELECT piece.content FROM piece WHERE segment = :segment)')}"
-    " OR (content IS NULL AND carrier = :segment))"
 )
 
 _Names = set[tuple[int, bytes]]
@@ -81,19 +78,25 @@ def _segment(raw: sqlite3.Connection, segment: SegmentId) -> tuple[int, _Names]:
     key = {"segment": segment}
     proven = segment == NEXT_CATALOGUE or raw.execute(f"SELECT :segment IN {PROVEN}", key).fetchone()[0]
     if not proven:
-        return 0, set(raw.execute(f"SELECT parent, name FROM entry WHERE {_CARRIES}", key))
+        return 0, set(raw.execute(on_segment("parent, name"), key))
     raw.execute("CREATE TEMP TABLE IF NOT EXISTS fresh (id INTEGER PRIMARY KEY)")
     raw.execute("DELETE FROM temp.fresh")
     rows = raw.execute("SELECT DISTINCT content FROM piece WHERE segment = ?", (segment,)).fetchall()
     raw.executemany("INSERT INTO temp.fresh VALUES (?)", (row for row in rows if _available(raw, row[0])))
-    ready = f"({named_by('(SELECT id FROM temp.fresh)')} OR (content IS NULL AND carrier = :segment))"
-    simple = f"{ready} AND shown = 0 AND {CURRENT} AND NOT {_OTHERS}"
-    parents = raw.execute(f"SELECT DISTINCT parent FROM entry WHERE {simple}", key).fetchall()
-    changed = raw.execute(f"UPDATE entry SET shown = 1 WHERE {simple}", key).rowcount
-    touched: _Names = set(raw.execute(f"SELECT parent, name FROM entry WHERE {ready} AND shown = 0 AND {_OTHERS}", key))
+    simple = f"shown = 0 AND {CURRENT} AND NOT {_OTHERS}"
+    parents = raw.execute(f"SELECT DISTINCT parent FROM ({_ready('parent', simple)})", key).fetchall()
+    keys = _ready("parent, name, since", simple)
+    changed = raw.execute(f"UPDATE entry SET shown = 1 WHERE (parent, name, since) IN ({keys})", key).rowcount
+    touched: _Names = set(raw.execute(_ready("parent, name", f"shown = 0 AND {_OTHERS}"), key))
     for (parent,) in parents:
         touched |= _names_of(raw, parent)
     return changed, touched
+
+
+def _ready(columns: str, where: str) -> str:
+    """SELECT of entries that ``temp.fresh`` or the segment makes ready."""
+    carried = f"SELECT {columns} FROM entry WHERE content IS NULL AND carrier = :segment AND {where}"
+    return f"{named_by(columns, 'temp.fresh', where)} UNION ALL {carried}"
 
 
 def _snapshot(raw: sqlite3.Connection, snapshot: SnapshotId) -> _Names:
@@ -148,4 +151,4 @@ def _has_shown(raw: sqlite3.Connection, ino: int) -> bool:
 
 
 def _names_of(raw: sqlite3.Connection, ino: int) -> _Names:
-    return set(raw.execute("SELECT parent, name FROM entry WHERE ino = ?", (ino,)))
+    return set(raw.execute(f"SELECT parent, name FROM entry WHERE ino = ? AND {DIRECTORY}", (ino,)))

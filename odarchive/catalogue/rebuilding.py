@@ -16,6 +16,7 @@ from sqlalchemy import Column, Connection, Integer, LargeBinary, Table
 from odarchive.catalogue import contents, schema, words
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.publish import publish
+from odarchive.catalogue.runs import arrange
 from odarchive.chunks import CHUNK
 from odarchive.errors import DamageFound
 from odarchive.model import DiscState
@@ -38,7 +39,7 @@ _TABLES = (
     "parity_set",
     "parity_member",
 )
-_ABSENT = {"shown": 0, "ctime_ns": 0, "src_dev": 0, "src_ino": 0, "forgotten_ns": None}
+_ABSENT = {"shown": 0, "apart": 1, "ctime_ns": 0, "src_dev": 0, "src_ino": 0, "forgotten_ns": None}
 _PROVEN = f"('{DiscState.VERIFIED}', '{DiscState.SUSPECT}', '{DiscState.MISSING}')"
 
 
@@ -185,6 +186,7 @@ def finish(connection: Connection, seen: Iterable[str]) -> list[str]:
         " WHERE image_size IS NOT NULL"
     )
     _index(raw)
+    arrange(raw)
     publish(connection)
     return [row[0] for row in open_ends]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from odarchive.catalogue.entries import COMPLETE, CURRENT
+from odarchive.catalogue.runs import DIRECTORY, STRAY
 from odarchive.catalogue.shown import PROVEN
 from odarchive.model import SECTOR, DiscState, JobKind, JobState, SegmentState, SlotState, SnapshotState
 
@@ -67,8 +68,8 @@ _ENTRIES = (
         "entry-parent",
         "an entry begins in a directory that is there",
         "SELECT parent, name, since FROM entry WHERE parent <> 0 AND NOT EXISTS (SELECT 1 FROM entry AS folder"
-        " WHERE folder.ino = entry.parent AND (folder.mode & 61440) = 16384 AND folder.since <= entry.since"
-        " AND (folder.until IS NULL OR folder.until > entry.since))",
+        f" WHERE folder.ino = entry.parent AND folder.{DIRECTORY} AND (folder.mode & 61440) = 16384"
+        " AND folder.since <= entry.since AND (folder.until IS NULL OR folder.until > entry.since))",
     ),
     Rule(
         "entry-orphan",
@@ -102,6 +103,11 @@ _ENTRIES = (
         " OR min(coalesce(content, 0)) <> max(coalesce(content, 0))"
         " OR min(coalesce(target, X'')) <> max(coalesce(target, X''))"
         f" OR (max({_KIND}) = 16384 AND (min(parent) <> max(parent) OR min(name) <> max(name)))",
+    ),
+    Rule(
+        "run",
+        "a name is found by its inode number",
+        f"SELECT parent, name, since, ino FROM entry WHERE {STRAY}",
     ),
     Rule(
         "hard-links",

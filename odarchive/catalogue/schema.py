@@ -139,11 +139,28 @@ entry = Table(
         comment="1: this version is in the mount. Derived (publish), stored so that lookups need one probe",
     ),
     Column("xattrs", LargeBinary, comment="key in `xattrs`; NULL: it has no extended attributes, ACLs included"),
-    Index("entry_ino", "ino"),
+    Column(
+        "apart",
+        Integer,
+        nullable=False,
+        server_default="1",
+        comment="1: found by its `ino` through `entry_apart`; 0: through `run`, never directories (`catalogue.runs`)",
+    ),
+    Index("entry_apart", "ino", sqlite_where=text("apart = 1")),
     Index("entry_content", "content", sqlite_where=text("content <> ino")),
     Index("entry_carrier", "carrier", sqlite_where=text("content IS NULL")),
     sqlite_with_rowid=False,
     comment="names in trees, each valid for a range of snapshots of its source",
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("first", BigId, primary_key=True, autoincrement=False, comment="ino; the run ends where the next begins"),
+    Column("folder", BigId, nullable=False, comment="`parent` of all its entries"),
+    Column("low", LargeBinary, nullable=False, comment="their first name in byte order"),
+    Column("high", LargeBinary, nullable=False, comment="their last one"),
+    comment="where the entries of a row of inode numbers are: an index of `ino` in brief, made from `entry` alone",
 )
 
 xattrs = Table(
@@ -484,6 +501,7 @@ __all__ = [
     "parity_set",
     "piece",
     "problem",
+    "run",
     "segment",
     "slot",
     "snapshot",

@@ -5,20 +5,20 @@ Not for commands, which ask by path and want history (``lookup``).
 Concurrency: for one thread, with a reading connection of its own.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
+
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from odarchive.catalogue.onlooker import look_into
+from odarchive.catalogue.runs import by_number
 
 BUSY_SECONDS = 2.0
 """The mount's only thread asks: rather no answer than a long one."""
 
-_CONTENT = (
-    "SELECT content.id, content.digest, content.size FROM entry JOIN content ON content.id = entry.content"
-    " WHERE entry.ino = ? AND entry.shown = 1 LIMIT 1"
-)
+_CONTENT = f"SELECT id, digest, size FROM content WHERE id IN ({by_number('content', '?1', 'shown = 1')})"
 _BY_NUMBER = "SELECT id, digest, size FROM content WHERE id = ?"
 _DISCS = (
     "SELECT piece.start, disc.label, disc.state, slot.number,"
@@ -31,8 +31,8 @@ _DISCS = (
 
 
 _ATTRIBUTES = (
-    "SELECT xattrs.data FROM entry JOIN xattrs ON xattrs.key = entry.xattrs"
-    " WHERE entry.ino = ? AND entry.shown = 1 ORDER BY entry.since LIMIT 1"
+    f"SELECT data FROM xattrs JOIN ({by_number('since, xattrs', '?1', 'shown = 1')}) AS shown ON key = shown.xattrs"
+    " ORDER BY since LIMIT 1"
 )
 _QUEUE = (
     "SELECT count(DISTINCT piece.segment) FROM job JOIN piece ON piece.content = job.content"

@@ -17,11 +17,11 @@ from sqlalchemy import Connection
 from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import CURRENT
-from odarchive.catalogue.plans import Name
+from odarchive.catalogue.plans import NAME, Name
+from odarchive.catalogue.runs import by_numbers
 from odarchive.model import ContentId, Ino, SegmentId
 
 _DIRECTORY = "content IS NULL AND mode & 0xF000 = 0x4000"
-_NAME = "parent, name, ino, mode, uid, gid, size, mtime_ns, content, target, since"
 _SEVERAL = 20
 """From a part of so many of all contents on, entries are read in order rather than looked up."""
 
@@ -70,13 +70,11 @@ class Unplanned:
     def names(self) -> Iterator[FileName]:
         """Names of the contents to be placed, by directory and name."""
         everything = self._raw.execute("SELECT max(id) FROM content").fetchone()[0] or 0
-        tables, condition = "entry AS e CROSS JOIN temp.todo AS t", "e.content = t.id"
+        columns = "parent, name, ino, content, wanted.size"
+        asked = f"SELECT {columns} FROM entry CROSS JOIN temp.todo AS wanted WHERE content = wanted.id AND {CURRENT}"
         if self.contents * _SEVERAL < everything:
-            tables, condition = "temp.todo AS t CROSS JOIN entry AS e", named_by("(t.id)", "e")
-        rows = self._raw.execute(
-            f"SELECT e.parent, e.name, e.ino, e.content, t.size FROM {tables}"
-            f" WHERE {condition} AND {CURRENT} ORDER BY e.parent, e.name"
-        )
+            asked = named_by(columns, "temp.todo", CURRENT)
+        rows = self._raw.execute(f"{asked} ORDER BY parent, name")
         yield from map(FileName._make, rows)
 
     def placed(self) -> dict[int, list[tuple[int, int]]]:
@@ -101,11 +99,7 @@ class Unplanned:
         """All current names and the digest of each of these contents."""
         self._want(contents)
         names: dict[ContentId, list[Name]] = {}
-        rows = self._raw.execute(
-            f"SELECT {_NAME}, coalesce((SELECT finished_ns FROM snapshot WHERE id = since), 0)"
-            f" FROM temp.wanted AS w CROSS JOIN entry WHERE {named_by('(w.id)')} AND {CURRENT}"
-            " ORDER BY parent, name"
-        )
+        rows = self._raw.execute(f"{named_by(NAME, 'temp.wanted', CURRENT)} ORDER BY parent, name")
         for name in map(Name._make, rows):
             names.setdefault(ContentId(name.content or 0), []).append(name)
         digests = self._raw.execute("SELECT id, digest FROM content WHERE id IN (SELECT id FROM temp.wanted)")
@@ -114,11 +108,8 @@ class Unplanned:
     def entries(self, inodes: Iterable[int]) -> list[Name]:
         """The current entries without content of these inodes: directories, symlinks, empty files."""
         self._want(inodes)
-        rows = self._raw.execute(
-            f"SELECT {_NAME}, coalesce((SELECT finished_ns FROM snapshot WHERE id = since), 0)"
-            f" FROM temp.wanted AS w CROSS JOIN entry WHERE ino = w.id AND content IS NULL AND {CURRENT}"
-        )
-        return list(map(Name._make, rows))
+        ways = by_numbers(NAME, "temp.wanted", f"content IS NULL AND {CURRENT}")
+        return [Name._make(row) for way in ways for row in self._raw.execute(way)]
 
     def above(self, inodes: Iterable[int]) -> dict[Ino, Name]:
         """The directories with these numbers and all above them, but for the root."""

@@ -12,6 +12,7 @@ from typing import Any
 from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.entries import COMPLETE, INCOMPLETE
 from odarchive.catalogue.onlooker import look_into
+from odarchive.catalogue.runs import DIRECTORY, by_number
 from odarchive.catalogue.shown import PROVEN
 from odarchive.catalogue.standing import unpacked
 
@@ -20,13 +21,13 @@ BUSY_SECONDS = 2.0
 _COLUMNS = "ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns, content"
 _READABLE = f"(content IS NULL OR EXISTS (SELECT 1 FROM piece WHERE content = entry.content AND segment IN {PROVEN}))"
 _THEN = f"{COMPLETE} AND since <= :view AND (until IS NULL OR until > :view OR until IN {INCOMPLETE}) AND {_READABLE}"
-_HELD = "(SELECT piece.content FROM piece WHERE segment = :view)"
+_HELD = "(SELECT DISTINCT content AS id FROM piece WHERE segment = :view)"
 _ON_DISC = f"shown = 1 AND (content IN {_HELD} OR ino IN (SELECT ino FROM temp.above WHERE segment = :view))"
 _ABOVE = (
     "WITH RECURSIVE up(ino) AS ("
-    " SELECT DISTINCT parent FROM entry"
-    f" WHERE shown = 1 AND {named_by(_HELD)}"
-    " UNION SELECT entry.parent FROM up JOIN entry ON entry.ino = up.ino WHERE entry.shown = 1 AND entry.parent > 0"
+    f" SELECT DISTINCT parent FROM ({named_by('parent', _HELD, 'shown = 1')})"
+    " UNION SELECT entry.parent FROM up JOIN entry ON entry.ino = up.ino"
+    f" WHERE {DIRECTORY} AND entry.shown = 1 AND entry.parent > 0"
     ") INSERT OR IGNORE INTO temp.above SELECT :view, ino FROM up"
 )
 
@@ -85,9 +86,11 @@ class Views:
 
     def attributes(self, view: View, ino: int) -> Row | None:
         """By number."""
-        where = f"ino = :ino AND {view.condition} ORDER BY since DESC LIMIT 1"
         values = {"view": view.number, "ino": ino}
-        found: Row | None = self._one(f"SELECT {_COLUMNS} FROM entry WHERE {where}", self._ready(view, values))
+        rows = by_number(f"{_COLUMNS}, since", ":ino", view.condition)
+        found: Row | None = self._one(
+            f"SELECT {_COLUMNS} FROM ({rows}) ORDER BY since DESC LIMIT 1", self._ready(view, values)
+        )
         return found
 
     def children(self, view: View, parent: int, after: bytes, limit: int) -> Sequence[tuple[bytes, Row]]:
@@ -106,13 +109,12 @@ class Views:
 
     def place(self, ino: int) -> tuple[int, bytes] | None:
         """Folder and name of any version."""
-        statement = "SELECT parent, name FROM entry WHERE ino = :ino LIMIT 1"
-        found: tuple[int, bytes] | None = self._one(statement, {"ino": ino})
+        found: tuple[int, bytes] | None = self._one(f"{by_number('parent, name', ':ino')} LIMIT 1", {"ino": ino})
         return found
 
     def target(self, ino: int) -> bytes | None:
         """Of a symlink."""
-        found = self._one("SELECT target FROM entry WHERE ino = :ino LIMIT 1", {"ino": ino})
+        found = self._one(f"{by_number('target', ':ino')} LIMIT 1", {"ino": ino})
         return None if found is None or found[0] is None else bytes(found[0])
 
     def _ready(self, view: View, values: Mapping[str, object]) -> Mapping[str, object]:

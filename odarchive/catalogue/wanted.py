@@ -16,12 +16,15 @@ from odarchive.catalogue import discs, lookup
 from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import COMPLETE, CURRENT, INCOMPLETE
+from odarchive.catalogue.runs import DIRECTORY, by_number
 from odarchive.catalogue.shown import covered
 from odarchive.catalogue.standing import unpacked
 from odarchive.errors import NotFound
 from odarchive.model import ContentId, DiscState, Extent, Ino, SegmentId, SnapshotId
 
 _COLUMNS = "name, ino, mode, nlink, uid, gid, size, mtime_ns, content, target, xattrs"
+_PLACE = f"SELECT parent, name FROM entry WHERE ino = ? AND {DIRECTORY} LIMIT 1"
+_XATTRS = by_number("xattrs", "?1", "since = ?2")
 _THEN = f"({COMPLETE} AND since <= ? AND (until IS NULL OR until > ? OR until IN {INCOMPLETE}))"
 
 
@@ -120,15 +123,15 @@ def names_of(connection: Connection, contents: Iterable[ContentId], limit: int =
 
 
 def _paths(raw: sqlite3.Connection, content: ContentId, limit: int) -> Iterator[bytes]:
+    named = named_by("parent, name, since, until", "(SELECT ?1 AS id)")
     rows = raw.execute(
-        f"SELECT parent, name FROM entry WHERE {named_by('(?1)')} ORDER BY until IS NULL DESC, since DESC LIMIT ?2",
-        (content, limit),
+        f"SELECT parent, name FROM ({named}) ORDER BY until IS NULL DESC, since DESC LIMIT ?2", (content, limit)
     )
     for parent, name in rows.fetchall():
         path = [name]
         at: int | None = parent
         while at and at != 1 and len(path) < 4096:
-            row = raw.execute("SELECT parent, name FROM entry WHERE ino = ? LIMIT 1", (at,)).fetchone()
+            row = raw.execute(_PLACE, (at,)).fetchone()
             if row is None:
                 break
             at = row[0]
@@ -154,9 +157,7 @@ def _below(raw: sqlite3.Connection, root: Ino, path: bytes, snapshot: SnapshotId
 
 
 def _item(raw: sqlite3.Connection, listed: lookup.Listed, path: bytes) -> Item:
-    row = raw.execute(
-        "SELECT xattrs FROM entry WHERE ino = ? AND since = ? LIMIT 1", (listed.ino, listed.since)
-    ).fetchone()
+    row = raw.execute(_XATTRS, (listed.ino, listed.since)).fetchone()
     return Item(
         path=path,
         ino=listed.ino,

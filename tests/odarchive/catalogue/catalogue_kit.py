@@ -9,8 +9,12 @@ from sqlalchemy import Connection
 from odarchive.catalogue.archive import Facts, create
 from odarchive.catalogue.check import check
 from odarchive.catalogue.database import Catalogue
+from odarchive.catalogue.runs import LONGEST
 
 FACTS = Facts(uuid="6b1f6f0e-0000-4000-8000-000000000001", label_prefix="TEST", created_ns=1_000)
+
+MANY = 2 * LONGEST + 5
+"""Files in a folder of ``grown``: two full runs and a short one."""
 
 
 def new_catalogue(folder: Path) -> Catalogue:

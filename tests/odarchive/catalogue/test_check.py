@@ -29,13 +29,14 @@ BROKEN = {
     "entry-versions": ["UPDATE entry SET until = since WHERE name = X'66'"],
     "entry-current": [
         "INSERT INTO entry SELECT parent, name, 2, NULL, ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns, src_dev,"
-        " src_ino, content, target, carrier, 0, NULL FROM entry WHERE name = X'66'"
+        " src_ino, content, target, carrier, 0, NULL, 1 FROM entry WHERE name = X'66'"
     ],
     "entry-shown-once": [
         "INSERT INTO entry SELECT parent, name, 2, NULL, ino, mode, nlink, uid, gid, size, mtime_ns, ctime_ns, src_dev,"
-        " src_ino, content, target, carrier, 1, NULL FROM entry WHERE name = X'66'"
+        " src_ino, content, target, carrier, 1, NULL, 1 FROM entry WHERE name = X'66'"
     ],
     "ino": ["UPDATE entry SET ino = (SELECT ino FROM entry WHERE name = X'67') WHERE name = X'66'"],
+    "run": ["UPDATE entry SET apart = 0 WHERE name = X'66'"],
     "hard-links": ["UPDATE entry SET nlink = 2 WHERE name = X'66'"],
     "ino-counter": ["UPDATE counter SET value = 2"],
     "entry-carrier": ["UPDATE entry SET carrier = 55 WHERE name = X'64'"],
