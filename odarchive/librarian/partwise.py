@@ -7,7 +7,6 @@ Concurrency: shared by the bays; every await leaves wants and stores consistent.
 """
 
 from collections.abc import Awaitable, Callable
-from weakref import WeakKeyDictionary
 
 import trio
 
@@ -18,10 +17,9 @@ from odarchive.errors import DamageFound, KeyNeeded, NoSpace
 from odarchive.librarian.asking import Answer, Asked, Waiting
 from odarchive.librarian.bay import Bay
 from odarchive.librarian.demand import Demand, Want
-from odarchive.librarian.readback import SectorReader
 from odarchive.librarian.spans import touches, uncover
 from odarchive.librarian.stores import Places, Store, Stores
-from odarchive.librarian.unsealing import PieceReader, Sectors
+from odarchive.librarian.unsealing import LoadedDisc, Sectors
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import SECTOR, ContentId, DiscId, DiscState, Extent, JobId, JobState
 from robot.errors import ReadFailed
@@ -52,8 +50,6 @@ class Partwise:
             rescue: has extents made again that no disc gives; False if they cannot be.
         """
         self._room, self._demand, self._stores, self._fail, self._rescue = room, demand, stores, fail, rescue
-        self._sealed: WeakKeyDictionary[Sectors, dict[tuple[ContentId, int], PieceReader]] = WeakKeyDictionary()
-        """Encrypted pieces of loaded discs, each with its header opened."""
         self._told: set[tuple[DiscId, ContentId, int]] = set()
         """Chunks that discs did not give, which the diary has: a reader tries again and again."""
 
@@ -107,7 +103,7 @@ class Partwise:
         await self.settle(want)
         return answer.end()
 
-    async def slice(self, bay: Bay, reader: SectorReader, disc: Disc, want: Want, extent: Extent) -> bool:
+    async def slice(self, bay: Bay, loaded: LoadedDisc, disc: Disc, want: Want, extent: Extent) -> bool:
         """Read the first chunks of an extent; returns whether the content is whole in the cache now."""
         store = self._stores.get(want.content)
         if store is None:
@@ -119,7 +115,7 @@ class Partwise:
         for number in store.grid.over(extent.start, extent.length)[:SLICE]:
             chunk = store.grid[number]
             try:
-                data = await self._read(reader, want, extent, chunk)
+                data = await self._read(loaded, want, extent, chunk)
                 store.put(number, data)
             except KeyNeeded as error:
                 await self._fail(want, str(error))
@@ -135,7 +131,7 @@ class Partwise:
 
     async def mended(self, reader: Sectors, want: Want, extent: Extent) -> None:
         """Take chunks that were made again, for they could not be read."""
-        store = self._stores.get(want.content)
+        store, loaded = self._stores.get(want.content), LoadedDisc(reader, self._room.keyring)
         if store is None:
             return
         for number in () if store.whole else store.grid.over(extent.start, extent.length):
@@ -144,7 +140,7 @@ class Partwise:
             if want.ended:
                 return
             try:
-                store.put(number, await self._read(reader, want, extent, chunk))
+                store.put(number, await self._read(loaded, want, extent, chunk))
             except KeyNeeded as error:
                 await self._fail(want, str(error))
             except (ReadFailed, DamageFound) as error:
@@ -155,16 +151,12 @@ class Partwise:
             want.missing.clear()
         await self.settle(want)
 
-    async def _read(self, reader: Sectors, want: Want, extent: Extent, chunk: Chunk) -> bytes:
+    async def _read(self, loaded: LoadedDisc, want: Want, extent: Extent, chunk: Chunk) -> bytes:
         """The bytes of a chunk as the disc gives them; raises as `PieceReader.read`."""
         if not self._room.keyring.sealed:
-            return await reader.exactly(extent.sector + (chunk.start - extent.start) // SECTOR, chunk.length)
+            return await loaded.reader.exactly(extent.sector + (chunk.start - extent.start) // SECTOR, chunk.length)
         piece = next(one for one in want.pieces if one.start <= chunk.start < one.start + one.length)
-        opened = self._sealed.setdefault(reader, {})
-        key = (want.content, piece.start)
-        if key not in opened:
-            opened[key] = PieceReader(reader, piece, self._room.keyring)
-        return await opened[key].read(chunk.start - piece.start, chunk.length)
+        return await loaded.piece(piece).read(chunk.start - piece.start, chunk.length)
 
     async def _trouble(self, want: Want, disc: Disc, extent: Extent, chunk: Chunk, problem: str) -> None:
         """A chunk cannot be had from this disc: it is asked of the others, and given up if there are none."""

@@ -26,7 +26,7 @@ from odarchive.librarian.rescue import Takers
 from odarchive.librarian.rescues import Rescues
 from odarchive.librarian.stores import Places, Stores
 from odarchive.librarian.uncached import is_small, past_the_cache
-from odarchive.librarian.unsealing import NO_KEY, PieceReader, Sectors
+from odarchive.librarian.unsealing import NO_KEY, LoadedDisc, PieceReader, Sectors
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import ContentId, Extent, JobId, JobState, SegmentId
 from robot.errors import ReadFailed, RobotError
@@ -115,6 +115,7 @@ class Recaller:
         if disc is None:
             return
         reader = SectorReader(bay.drive, disc.image_size // SECTOR)
+        loaded = LoadedDisc(reader, keyring)
         bay.doing(f"reading {disc.label}")
         sector, whole = 0, False
         while not self._overdue(bay) and (wanted := self._demand.next_on(segment, disc.id, sector)) is not None:
@@ -122,20 +123,20 @@ class Recaller:
             if (rescue := self._rescues.of(want)) is not None:
                 await rescue.slice(bay, reader, disc, extent)
             elif want.grid is not None:
-                whole |= await self.partwise.slice(bay, reader, disc, want, extent)
+                whole |= await self.partwise.slice(bay, loaded, disc, want, extent)
             else:
                 await self._extent(bay, reader, disc, want, extent)
                 whole = True
             sector = extent.sector + 1
-        whole |= await self._ahead(bay, reader, disc)
+        whole |= await self._ahead(bay, loaded, disc)
         if whole:  # who reads a little here and there is not about to read the neighbours
             await self._read_ahead(bay, reader, segment, sector)
 
-    async def _ahead(self, bay: Bay, reader: SectorReader, disc: Disc) -> bool:
+    async def _ahead(self, bay: Bay, loaded: LoadedDisc, disc: Disc) -> bool:
         """Read what readers will ask for next, until somebody needs the bay; returns whether a content came whole."""
         whole, segment = False, disc.segment
         while not self._interrupted(bay, segment) and (found := self._demand.next_ahead(segment, disc.id)) is not None:
-            whole |= await self.partwise.slice(bay, reader, disc, *found)
+            whole |= await self.partwise.slice(bay, loaded, disc, *found)
         if segment not in self._demand.segments():  # else this goes on when that is served
             for want in self._demand:
                 want.ahead = {start: extent for start, extent in want.ahead.items() if extent.segment != segment}

@@ -57,6 +57,21 @@ class PieceReader:
         return payload.range(offset, data[begin - first * SECTOR :], extent.length)[:length]
 
 
+class LoadedDisc:
+    """What is read of one loaded disc while it is served; lives as long as that. Used by one task."""
+
+    def __init__(self, reader: Sectors, keyring: Keyring) -> None:
+        self.reader = reader
+        self._keyring = keyring
+        self._opened: dict[int, PieceReader] = {}
+
+    def piece(self, extent: Extent) -> PieceReader:
+        """The reader of a whole piece, whose header is opened once however often a part of it is asked for."""
+        if extent.sector not in self._opened:
+            self._opened[extent.sector] = PieceReader(self.reader, extent, self._keyring)
+        return self._opened[extent.sector]
+
+
 class _Header:
     """The header of an age file, opened when it is first needed."""
 

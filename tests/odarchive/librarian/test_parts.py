@@ -1,9 +1,11 @@
 """Ranges of large contents: only what is asked for is read, the rest when somebody will want it, no byte is wrong."""
 
 import dataclasses
+import gc
 import json
 import os
 import random
+import weakref
 
 import pytest
 import trio
@@ -14,6 +16,8 @@ from odarchive.catalogue import discs, grids, jobs, schema
 from odarchive.chunks import CHUNK, ChunkedBlake3
 from odarchive.digest import content_digest
 from odarchive.librarian.asking import Asked
+from odarchive.librarian.readback import SectorReader
+from odarchive.librarian.unsealing import PieceReader
 from odarchive.model import DiscState, JobState
 from robot.errors import ReadFailed
 from tests.odarchive.librarian.shop import InlineDrive, Shop
@@ -407,6 +411,34 @@ async def test_an_encrypted_film_is_read_by_the_chunk_as_well(autojump_clock, tm
         assert handed_out(shop, CHUNK, 10) is None
         assert await librarian.recall(content_id(shop, FILM), 3600) == ("done", "")
         assert cached(shop, FILM) == FILM
+
+
+async def test_what_was_opened_of_a_sealed_disc_is_let_go_after_its_turn(autojump_clock, tmp_path, monkeypatch):
+    shop, readers, headers = Shop(tmp_path, sealed=True), [], []
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "film.mkv").write_bytes(FILM)
+    await burned(shop)
+
+    def reader(*arguments):
+        made = SectorReader(*arguments)
+        readers.append(weakref.ref(made))
+        return made
+
+    def piece(*arguments):
+        headers.append(arguments[1].sector)
+        return PieceReader(*arguments)
+
+    monkeypatch.setattr("odarchive.librarian.recall.SectorReader", reader)
+    monkeypatch.setattr("odarchive.librarian.unsealing.PieceReader", piece)
+    async with shop.life() as librarian:
+        for number in (LAST, 0, 3):
+            assert await part(librarian, shop, number * CHUNK + 3, 10) == ("done", False)
+        await trio.sleep(60)
+        gc.collect()
+        assert [one() for one in readers] == [None] * 3
+        headers.clear()
+        assert await part(librarian, shop, CHUNK, 2 * CHUNK) == ("done", False)
+        assert len(headers) == 1, "a header is opened once for all that is read of its piece in a turn"
 
 
 async def test_a_lie_in_the_cache_is_read_again_from_the_disc(autojump_clock, shop):
