@@ -8,10 +8,12 @@
 """
 
 import errno
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from odarchive.digest import stream_digest
 from odarchive.errors import NoSpace
 
 PARTIAL, PINNED = "partial", "pinned"
@@ -35,10 +37,37 @@ def filling_place(digest: bytes, number: int) -> str:
 
 
 def translated(error: OSError, directory: Path) -> NoSpace:
-    """What a disk that is full, gone or broken means for whoever writes."""
+    """What a disk that is full, gone or broken means for whoever uses it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(f"the disk of the cache {directory} is full; free some space or name another place")
-    return NoSpace(f"the cache {directory} cannot be written ({error.strerror}); see to its disk or name another place")
+    return NoSpace(f"the cache {directory} cannot be used ({error.strerror}); see to its disk or name another place")
+
+
+def digest_of(descriptor: int, size: int, directory: Path) -> bytes:
+    """The digest of the first ``size`` bytes of an open file of a cache folder.
+
+    Raises:
+        NoSpace: its disk does not give them.
+    """
+    try:
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            file.seek(0)
+            return stream_digest(file, size)[0]
+    except OSError as error:
+        raise translated(error, directory) from error
+
+
+def let_go(descriptor: int) -> None:
+    """Close a file, if it is open; what its disk says to that is told to whoever uses the folder next."""
+    if descriptor >= 0:
+        with suppress(OSError):
+            os.close(descriptor)
+
+
+def throw_out(path: Path) -> None:
+    """Remove a file if it is there. What cannot be removed takes its place on the disk, and nobody believes it."""
+    with suppress(OSError):
+        path.unlink()
 
 
 @contextmanager

@@ -10,8 +10,7 @@ from typing import Self
 
 from blake3 import blake3
 
-from odarchive.cache.files import translated
-from odarchive.digest import stream_digest
+from odarchive.cache.files import digest_of, let_go, throw_out, translated, writing
 from odarchive.errors import DamageFound
 
 
@@ -58,13 +57,15 @@ class Filling:
 
         Raises:
             DamageFound: the bytes are not the content.
+            NoSpace: the disk does not give them.
         """
+        directory = self._path.parent.parent
         found = self._hasher.digest()
         if self._hashed != self._size:
-            with os.fdopen(os.dup(self._descriptor), "rb") as file:
-                file.seek(0)
-                found, _ = stream_digest(file, self._size)
-        if found != self._digest or os.fstat(self._descriptor).st_size != self._size:
+            found = digest_of(self._descriptor, self._size, directory)
+        with writing(directory):
+            size = os.fstat(self._descriptor).st_size
+        if found != self._digest or size != self._size:
             raise DamageFound(f"content {self._digest.hex()[:16]}: the bytes read from disc have another digest")
         self._checked = True
 
@@ -84,9 +85,8 @@ class Filling:
         """Forget it; harmless after ``admit``."""
         self._close()
         if not self._committed:
-            self._path.unlink(missing_ok=True)
+            throw_out(self._path)
 
     def _close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        let_go(descriptor)

@@ -23,9 +23,8 @@ from typing import Self
 
 from blake3 import blake3
 
-from odarchive.cache.files import HAVE, partial_place, translated
+from odarchive.cache.files import HAVE, digest_of, let_go, partial_place, translated
 from odarchive.chunks import CHUNK, Chunk, Grid, chunk_digest
-from odarchive.digest import stream_digest
 from odarchive.errors import DamageFound
 
 MARK = b"ODPART1\n"
@@ -101,7 +100,7 @@ class Partial:
             return
         try:
             write_all(self._file, data, chunk.start)
-            self._mark(number, there=True)
+            self._mark(number)
         except OSError as error:
             raise translated(error, self._directory) from error
         self.bytes += chunk.length
@@ -109,19 +108,35 @@ class Partial:
             self._hasher.update(data)
             self._hashed += chunk.length
 
-    def _mark(self, number: int, *, there: bool) -> None:
-        place, bit = number >> 3, 1 << (number & 7)
-        value = self._bits[place] | bit if there else self._bits[place] & ~bit
+    def _mark(self, number: int) -> None:
+        place = number >> 3
+        value = self._bits[place] | 1 << (number & 7)
         os.pwrite(self._have, bytes((value,)), HEAD + place)
         self._bits[place] = value
 
+    def _unmark(self, number: int) -> None:
+        place = number >> 3
+        self._bits[place] &= ~(1 << (number & 7))
+        with suppress(OSError):  # a claim that stays is found wrong by each reader
+            os.pwrite(self._have, self._bits[place : place + 1], HEAD + place)
+
+    def _is_right(self, number: int) -> bool:
+        chunk = self.grid[number]
+        try:
+            return is_right(chunk, os.pread(self._file, chunk.length, chunk.start))
+        except OSError:
+            return False
+
     def recheck(self, numbers: Iterable[int]) -> list[int]:
-        """Read chunks that somebody found wrong again; those that are, are no longer claimed, and are returned."""
+        """Read chunks that somebody found wrong again; those that are, are no longer claimed, and are returned.
+
+        What the disk does not give is wrong as well.
+        """
         wrong = []
         for number in numbers:
             chunk = self.grid[number]
-            if number in self and not is_right(chunk, os.pread(self._file, chunk.length, chunk.start)):
-                self._mark(number, there=False)
+            if number in self and not self._is_right(number):
+                self._unmark(number)
                 self.bytes -= chunk.length
                 self._hasher, self._hashed = blake3(), 0
                 wrong.append(number)
@@ -132,13 +147,12 @@ class Partial:
 
         Raises:
             DamageFound: it is another one, although every chunk was right.
+            NoSpace: the disk does not give it.
         """
         if self._hashed == self.grid.size:
             found = self._hasher.digest()
         else:
-            with os.fdopen(os.dup(self._file), "rb") as file:
-                file.seek(0)
-                found, _ = stream_digest(file, self.grid.size)
+            found = digest_of(self._file, self.grid.size, self._directory)
         if found != self.digest:
             raise DamageFound(
                 f"content {self.digest.hex()[:16]}: the chunks read from disc have another digest together"
@@ -151,10 +165,9 @@ class Partial:
 
     def close(self) -> None:
         """Let go of the files; they stay."""
-        for descriptor in (self._file, self._have):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._file = self._have = -1
+        descriptors, self._file, self._have = (self._file, self._have), -1, -1
+        for descriptor in descriptors:
+            let_go(descriptor)
 
     def __enter__(self) -> Self:
         return self

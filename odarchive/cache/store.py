@@ -22,7 +22,7 @@ from enum import StrEnum
 from itertools import count
 from pathlib import Path
 
-from odarchive.cache.files import HAVE, PARTIAL, PINNED, filling_place, partial_place, place, translated, writing
+from odarchive.cache.files import HAVE, PARTIAL, PINNED, filling_place, partial_place, place, throw_out, writing
 from odarchive.cache.filling import Filling
 from odarchive.cache.parts import Partial, claimed
 from odarchive.chunks import CHUNK, Grid
@@ -103,7 +103,7 @@ class Cache:
         file = self._files.get(digest)
         if file is None or file.part:
             return False
-        if (self.directory / place(digest)).exists():
+        if os.path.exists(f"{self.directory}/{place(digest)}"):  # a Path raises when the disk is broken
             return True
         self._forget(digest)  # somebody emptied the folder by hand
         return False
@@ -205,23 +205,23 @@ class Cache:
             case CacheOrder.EVICT:
                 if digest not in self._files or digest in self.pinned or digest in self._open:
                     return False
-                self._evict(digest, head)
+                with writing(self.directory):
+                    self._evict(digest, head)
                 return True
             case CacheOrder.PIN:
                 return self._pin(digest)
             case CacheOrder.UNPIN:
-                (self.directory / PINNED / digest.hex()).unlink(missing_ok=True)
+                with writing(self.directory):
+                    (self.directory / PINNED / digest.hex()).unlink(missing_ok=True)
                 known = digest in self.pinned
                 self.pinned.discard(digest)
                 return known
 
     def _pin(self, digest: bytes) -> bool:
         known = digest in self.pinned
-        try:
+        with writing(self.directory):
             (self.directory / PINNED).mkdir(exist_ok=True)
             (self.directory / PINNED / digest.hex()).touch()
-        except OSError as error:
-            raise translated(error, self.directory) from error
         self.pinned.add(digest)
         return not known
 
@@ -234,15 +234,13 @@ class Cache:
     def drop(self, digest: bytes) -> None:
         """Throw one content out, whole or in part; harmless if it is not there."""
         self._forget(digest)
-        with suppress(FileNotFoundError):
-            (self.directory / place(digest)).unlink()
+        throw_out(self.directory / place(digest))
         self._drop_part(digest)
 
     def _drop_part(self, digest: bytes) -> None:
         path = self.directory / partial_place(digest)
-        for name in (f"{path}{HAVE}", path):  # the claim first
-            with suppress(FileNotFoundError):
-                os.unlink(name)
+        throw_out(path.with_name(path.name + HAVE))  # the claim first
+        throw_out(path)
 
     def _evict(self, digest: bytes, head: int) -> int:
         """Throw one out but for its head; returns the bytes that came free."""

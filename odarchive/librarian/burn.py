@@ -36,6 +36,7 @@ from odarchive.librarian.bay import Bay
 from odarchive.librarian.duplicate import image_from_copy
 from odarchive.librarian.parityimages import parity_images, release
 from odarchive.librarian.settle import Kind
+from odarchive.librarian.staging import using
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import DiscState, Job, JobState, SegmentState, SlotState
 from robot.errors import BurnError, MediumRefused
@@ -60,14 +61,15 @@ async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
 
     Raises:
         RobotError: the machine failed outside the burn itself; the job stays open.
-        OdarchiveError: the image cannot be built.
+        OdarchiveError: the image cannot be built; NoSpace: staging cannot be used now.
     """
     assert job.segment is not None  # noqa: S101  burn jobs have one by construction
     segment = await room.read(discs.segment, job.segment)
     rejects = 0
     refusals = blanks.Refusals(room, bay)
     while await _wanted(room, segment):
-        size, segment = await _image(room, bay, segment)
+        with using(room.config.staging):
+            size, segment = await _image(room, bay, segment)
         await blanks.fetch(room, bay, await blanks.wanted(room, segment.id, size), refusals.slots)
         try:
             with ExitStack() as held:
@@ -83,9 +85,10 @@ async def burn_job(room: Workroom, bay: Bay, job: Job) -> None:
                 "check blanks and drive, then `odarchive burn` again"
             )
         segment = await room.read(discs.segment, job.segment)
-    if not await room.read(paritysets.keeps_image, segment.id):
-        staged(room, segment).unlink(missing_ok=True)
-    await release(room, segment.id)
+    with using(room.config.staging):
+        if not await room.read(paritysets.keeps_image, segment.id):
+            staged(room, segment).unlink(missing_ok=True)
+        await release(room, segment.id)
     step = f"{segment.label} is archived"
     await room.write(jobs.set_state, job.id, JobState.DONE, step=step, now_ns=room.now_ns())
 
@@ -140,7 +143,8 @@ async def _attempt(room: Workroom, bay: Bay, job: Job, segment: Segment, held: E
 
     ``held`` keeps what a streamed image is made of.
     """
-    prepared = await _prepare(room, bay, job, segment, held)
+    with using(room.config.staging):
+        prepared = await _prepare(room, bay, job, segment, held)
     disc = prepared.disc
     bay.doing(f"burning {disc.label}", prepared.size)
 
@@ -276,9 +280,12 @@ async def _believed(room: Workroom, bay: Bay, job: Job, disc: Disc) -> None:
 
 async def sweep_staging(room: Workroom) -> None:
     """Remove staged images whose segment is archived: a crash came between the record and the removal."""
-    for path in sorted(room.config.staging.glob("*.iso")):
-        segment = await room.read(discs.segment_by_label, path.stem)
-        if segment is None or segment.state is not SegmentState.ARCHIVED:
-            continue
-        if not await room.read(paritysets.keeps_image, segment.id):
-            path.unlink(missing_ok=True)
+    try:
+        for path in sorted(room.config.staging.glob("*.iso")):
+            segment = await room.read(discs.segment_by_label, path.stem)
+            if segment is None or segment.state is not SegmentState.ARCHIVED:
+                continue
+            if not await room.read(paritysets.keeps_image, segment.id):
+                path.unlink(missing_ok=True)
+    except OSError as error:  # readers need no staging
+        log.warning("staging in %s cannot be swept: %s", room.config.staging, error)

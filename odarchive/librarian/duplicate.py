@@ -12,6 +12,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from odarchive.cache.parts import write_all
 from odarchive.catalogue import discs
 from odarchive.catalogue.discs import Disc, Segment
 from odarchive.correction.dvdisaster import repair
@@ -94,7 +95,7 @@ async def _sectors(bay: Bay, disc: Disc, descriptor: int, *, whole: bool) -> tup
                 lost.append((at, count))
             else:
                 hasher.update(data)
-                os.pwrite(descriptor, data, at * SECTOR)
+                write_all(descriptor, data, at * SECTOR)
         if lost and whole:
             break
         bay.advance((end - first) * SECTOR)

@@ -218,6 +218,11 @@ class Partwise:
             await self._fail(want, f"{error}; its chunk digests are forgotten, try again")
             self._room.cache.drop(want.digest)
             return False
+        except NoSpace as error:
+            if store.part is part:
+                await self._fail(want, str(error))
+                self._room.cache.drop(want.digest)  # the next time it comes anew
+            return False
         finally:
             store.finishing = False
         if want.ended or store.part is not part or not store.complete:  # something happened while it was hashed

@@ -149,11 +149,8 @@ class Recaller:
         problem, filling = "", None
         try:
             filling = await self._filling(want)
-            if filling is None:
+            if filling is None or not await self._brought(bay, reader, filling, want, extent):
                 return
-            copied = await self._copy(bay, reader, filling, extent, lambda: not self._goes_on(want, filling))
-            if not copied or want.missing.pop(extent.start, None) is None:
-                return  # another drive brought it, gave it up or began it anew meanwhile
             if not want.missing:
                 await self._room.heavy(filling.check)
         except (ReadFailed, DamageFound) as error:
@@ -162,6 +159,8 @@ class Recaller:
             await self.fail(want, str(error))
             return
         except NoSpace as error:
+            if not self._goes_on(want, filling):
+                return
             problem = await self._past_the_cache(reader, want, extent, str(error))
         if problem:
             await self._trouble(want, disc, problem)
@@ -220,6 +219,11 @@ class Recaller:
             filling = self._half[want.content] = self._room.cache.begin(want.digest, want.size, near)
         return filling
 
+    async def _brought(self, bay: Bay, reader: Sectors, filling: Filling, want: Want, extent: Extent) -> bool:
+        """Read a piece; False: another drive brought it, gave the content up or began it anew meanwhile."""
+        copied = await self._copy(bay, reader, filling, extent, lambda: not self._goes_on(want, filling))
+        return copied and want.missing.pop(extent.start, None) is not None
+
     def _goes_on(self, want: Want, filling: Filling | None) -> bool:
         return not want.ended and self._half.get(want.content) is filling
 
@@ -264,7 +268,9 @@ class Recaller:
             filling.abort()
 
     async def fail(self, want: Want, why: str) -> None:
-        """End a want badly: its readers get an error now, and the job says why."""
+        """End a want badly: its readers get an error now, and the job says why. Harmless if it has ended."""
+        if want.ended:
+            return
         if (rescue := self._rescues.of(want)) is not None:
             await rescue.fail(why)
             return

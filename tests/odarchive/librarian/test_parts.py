@@ -232,7 +232,7 @@ async def test_a_cache_whose_disk_is_gone_stops_no_reader(autojump_clock, shop):
         assert await librarian.recall(content_id(shop, small), 3600) == ("done", "")
         assert librarian.chunk(content_id(shop, small), 0) == small
         state, why = await librarian.recall(content_id(shop, old), 3600)
-        assert (state, "cannot be written" in why) == ("failed", True), "it can be checked as a whole only"
+        assert (state, "cannot be used" in why) == ("failed", True), "it can be checked as a whole only"
         (shop.root / "elsewhere").rename(shop.root / "archive" / "cache")
         assert await librarian.recall(content_id(shop, small), 3600) == ("done", "")
         assert cached(shop, small) == small
