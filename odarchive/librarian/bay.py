@@ -116,19 +116,20 @@ class Bay:
         self.found = await settle(self._room, self.drive, slot, full=True)
         return self.found
 
-    async def take_next(self, wish: str) -> Found:
+    async def take_next(self, wish: str, source: Element | None = None) -> Found:
         """Bring the next disc of a machine without slots into the drive and settle it, whatever it is.
 
-        ``wish``: what it should be, for a person.
+        ``wish``: what it should be, for a person; ``source``: a bin, if it is not to be the input bin.
 
         Raises:
-            SourceEmpty: the input bin is empty.
+            SourceEmpty: the bin is empty.
             robot.errors.RobotError: the machine or drive failed; the journal says what is known.
         """
         await self.clear()
-        self.doing("taking the next disc of the input bin")
-        await stack.take(self._room, self.number, wish)
-        self.doing("identifying the disc of the input bin")
+        place = source or "the input bin"
+        self.doing(f"taking the next disc of {place}")
+        await stack.take(self._room, self.number, wish, source)
+        self.doing(f"identifying the disc of {place}")
         self.found = await settle(self._room, self.drive, None, full=True)
         await stack.inside(self._room, self.number, self.found)
         return self.found

@@ -91,20 +91,20 @@ class Errands:
 
         return self._ask(f"load slot {slot} into drive {drive}", act, bay)
 
-    def load_next(self, drive: int) -> Errand:
-        """Bring the next disc of a machine without slots into a drive and read its label."""
+    def load_next(self, drive: int, source: Element | None = None) -> Errand:
+        """Bring the next disc of a machine without slots into a drive and read its label; ``source``: of this bin."""
         bay = self._bay(drive)
 
         async def act() -> str:
             if not await is_stack(self._room):
                 raise OperatorNeeded("this machine can fetch every disc: name the slot")
             try:
-                found = await bay.take_next("the next disc")
+                found = await bay.take_next("the next disc", source)
             except SourceEmpty as error:
                 raise OperatorNeeded(f"there is no next disc: {error}") from error
             return f"drive {drive} holds {found.describe()}"
 
-        return self._ask(f"load the next disc into drive {drive}", act, bay)
+        return self._ask(f"load the next disc{f' of {source}' if source else ''} into drive {drive}", act, bay)
 
     def unload(self, drive: int) -> Errand:
         """Take a drive's disc home."""
@@ -139,36 +139,33 @@ class Errands:
 
         return self._ask(f"move slot {source} to slot {destination}", act)
 
-    def carry(self, source: Element, destination: Element) -> Errand:
-        """Move a disc between any places: slots, bins, and drives of a machine without slots."""
-        kinds = source.kind, destination.kind
-        if kinds == (ElementKind.SLOT, ElementKind.SLOT):
-            return self.move(source.number, destination.number)
-        if kinds == (ElementKind.SLOT, ElementKind.DRIVE):
-            return self.load(source.number, destination.number)
-        if ElementKind.DRIVE not in kinds:
-            return self._ask(f"move {source} to {destination}", partial(self._carried, source, destination))
-        if source.kind is not ElementKind.DRIVE:
-            return self.load_next(destination.number)
-        bay = self._bay(source.number)
+    def put_out(self, drive: int, place: Element) -> Errand:
+        """Put the disc of a drive of a machine without slots into a bin."""
+        bay = self._bay(drive)
 
         async def act() -> str:
             if not bay.loaded or not await is_stack(self._room):
-                why = f"{source} is empty" if not bay.loaded else "its disc goes home here: odarchive robot unload"
+                why = "its disc goes home here: odarchive robot unload" if bay.loaded else f"drive {drive} is empty"
                 raise OperatorNeeded(why)
-            await bay.put_out(destination)
-            return f"the disc of {source} lies in {destination}"
+            await bay.put_out(place)
+            return f"the disc of drive {drive} lies in {place}"
 
-        return self._ask(f"move {source} to {destination}", act, bay)
+        return self._ask(f"move drive {drive} to {place}", act, bay)
 
-    async def _carried(self, source: Element, destination: Element) -> str:
-        await self._room.jukebox.move(source, destination)
-        return f"the top disc of {source} lies in {destination}"
+    def between_bins(self, source: Element, destination: Element) -> Errand:
+        """Move the top disc of a bin to another."""
+
+        async def act() -> str:
+            await self._room.jukebox.move(source, destination)
+            return f"the top disc of {source} lies in {destination}"
+
+        return self._ask(f"move {source} to {destination}", act)
 
     def export(self, slot: int, mailslot: int) -> Errand:
         """Put a slot's disc into a mailslot, for a person to take out."""
 
         async def act() -> str:
+            await self._there(slot)
             self._unclaimed(slot)
             door = await self._door(mailslot)
             await self._room.jukebox.move(ports.slot(slot), door)
@@ -177,21 +174,24 @@ class Errands:
 
         return self._ask(f"export slot {slot} through mailslot {mailslot}", act)
 
-    def import_(self, mailslot: int) -> Errand:
-        """Take the disc of a mailslot into a free slot and have its label read."""
+    def import_(self, mailslot: int, slot: int | None = None) -> Errand:
+        """Take the disc of a mailslot into a free slot, or into ``slot``, and have its label read."""
 
         async def act() -> str:
             door = await self._door(mailslot)
             free = free_slots(self._room, await take_stock(self._room))
             if not free:
                 raise OperatorNeeded("no slot is free; export a disc first")
-            self._room.claims.add(free[0])
+            if slot is not None and slot not in free:
+                raise OperatorNeeded(f"slot {slot} is not a free one; slot {free[0]} is")
+            target = free[0] if slot is None else slot
+            self._room.claims.add(target)
             try:
-                await self._room.jukebox.move(door, ports.slot(free[0]))
+                await self._room.jukebox.move(door, ports.slot(target))
             finally:
-                self._room.claims.discard(free[0])
-            self._inventory.order({free[0]})
-            return f"the disc of mailslot {mailslot} lies in slot {free[0]}; its label is read next"
+                self._room.claims.discard(target)
+            self._inventory.order({target})
+            return f"the disc of mailslot {mailslot} lies in slot {target}; its label is read next"
 
         return self._ask(f"import from mailslot {mailslot}", act)
 

@@ -21,20 +21,21 @@ _WASTE = frozenset({Kind.UNREADABLE, Kind.FOREIGN})
 """Kinds that are of no use here: for a person to look at, apart from copies."""
 
 
-async def take(room: Workroom, number: DriveId, wish: str) -> None:
-    """Bring the top disc of an input bin into an empty drive.
+async def take(room: Workroom, number: DriveId, wish: str, source: Element | None = None) -> None:
+    """Bring the top disc of a bin into an empty drive.
 
     Args:
         room: the collaborators.
         number: the drive.
         wish: what it should be, for a person; a machine gives what is there.
+        source: the bin; None: the input bins, one after the other.
 
     Raises:
-        SourceEmpty: all input bins are empty; nothing moved.
+        SourceEmpty: the bins are empty; nothing moved.
         RobotError: the machine failed.
     """
     empty = SourceEmpty("the machine has no input bin")
-    for place in await _bins(room, ElementKind.INPUT_BIN):
+    for place in [source] if source else await _bins(room, ElementKind.INPUT_BIN):
         room.captions[place] = wish
         try:
             await room.jukebox.move(place, ports.drive(number))

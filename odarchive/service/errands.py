@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from odarchive.catalogue import discs
 from odarchive.errors import NotFound, OdarchiveError
+from odarchive.librarian.carrying import carry
 from odarchive.librarian.errands import Errand, Errands
 from odarchive.librarian.scheduler import Librarian
 from odarchive.librarian.stock import take_stock
@@ -55,7 +56,7 @@ def errand_routes(librarian: Librarian) -> list[Route]:
         except ValueError as error:
             return PlainTextResponse(str(error), 400)
         try:
-            asked = [errands.carry(*places)] if places else _orders(errands)[what](*numbers)
+            asked = [carry(errands, *places)] if places else _orders(errands)[what](*numbers)
         except OdarchiveError as error:
             return PlainTextResponse(str(error), 404 if isinstance(error, NotFound) else 409)
         return JSONResponse({"errands": [errand.number for errand in asked]})

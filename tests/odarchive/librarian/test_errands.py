@@ -5,12 +5,13 @@ import trio
 
 from odarchive.catalogue import discs, jobs, machine, schema
 from odarchive.errors import NotFound, OperatorNeeded
+from odarchive.librarian.carrying import carry
 from odarchive.model import JobState, SlotState
 from odarchive.service.needs import needs
 from odarchive.service.report import robot_report
 from robot.errors import Busy, NotReady
-from robot.ports import slot
-from robot.sim.world import person
+from robot.ports import Element, ElementKind, drive, slot
+from robot.sim.world import World, person
 from tests.odarchive.librarian.shop import Shop
 from tests.odarchive.librarian.test_librarian import content_id
 
@@ -65,6 +66,46 @@ async def test_an_exported_disc_has_a_place_and_is_known_again_when_it_comes_bac
             assert discs.find(connection, "SHOP_0001").slot is not None
         body = next(iter(shop.contents.values()))
         assert await librarian.recall(content_id(shop, body), 600) == ("done", "")
+    assert shop.violations() == []
+
+
+async def test_a_disc_carried_to_the_mailslot_is_exported_and_one_from_there_imported(autojump_clock, shop):
+    shop.build()
+    door = Element(ElementKind.MAILSLOT, 1)
+
+    async def failed(errand):
+        await errand.ended.wait()
+        assert errand.state == "failed", errand.said
+        return errand.said
+
+    async with shop.life() as librarian:
+        errands, world = librarian.errands, World.open(shop.root / "world")
+        await shop.work(librarian)
+        home = next(bay.home for bay in librarian.bays if bay.loaded)
+        before = world.discs()
+        assert "unload it first" in await failed(carry(errands, slot(home), door))
+        for source, destination, hint in [
+            (drive(0), drive(1), "odarchive robot unload 0"),
+            (drive(0), slot(8), "odarchive robot unload 0"),
+            (drive(0), door, "odarchive robot unload 0"),
+            (door, drive(1), "odarchive robot import 1"),
+            (Element(ElementKind.PICKER, 0), slot(8), "odarchive robot park"),
+            (slot(2), Element(ElementKind.OUTPUT_BIN, 1), "odarchive robot move --help"),
+        ]:
+            with pytest.raises(OperatorNeeded, match=hint):
+                carry(errands, source, destination)
+        assert "this machine has 1 to 8" in await failed(carry(errands, slot(99), door))
+        assert world.discs() == before
+        for errand in errands.park():
+            await done(errand)
+        assert "SHOP_0001 lies in mailslot 1" in await done(carry(errands, slot(home), door))
+        with shop.archive.catalogue.read() as connection:
+            assert discs.outside_labels(connection) == {"SHOP_0001": "mailslot 1"}
+        assert "slot 2 is not a free one" in await failed(carry(errands, door, slot(2)))
+        await done(carry(errands, door, slot(8)))
+        await trio.sleep(600)
+        with shop.archive.catalogue.read() as connection:
+            assert (discs.outside_labels(connection), discs.find(connection, "SHOP_0001").slot) == ({}, 8)
     assert shop.violations() == []
 
 

@@ -6,6 +6,8 @@ import pytest
 import trio
 
 from odarchive.catalogue import bins, discs, motions
+from odarchive.errors import OperatorNeeded
+from odarchive.librarian.carrying import carry
 from odarchive.model import DiscState, JobState
 from robot import ports
 from robot.changers.look import look_into
@@ -199,17 +201,41 @@ async def test_discs_are_moved_by_hand_from_bin_to_drive_and_out(autojump_clock,
         await shop.work(librarian)
         errands, where = librarian.errands, ports.drive(0)
         (label,) = shop.places()
-        assert (await ended(errands.carry(where, REJECT)))[0] == "done"
+        assert (await ended(carry(errands, where, REJECT)))[0] == "done"
         assert shop.places()[label] == f"the robot's {REJECT}"
-        assert await ended(errands.carry(where, REJECT)) == ("failed", "drive 0 is empty")
+        assert await ended(carry(errands, where, REJECT)) == ("failed", "drive 0 is empty")
         assert await ended(errands.load_next(0)) == ("done", "drive 0 holds a blank")
         before = shop.world.discs()
         for wrong in (errands.load(1, 0), errands.move(1, 2), errands.export(1, 1), errands.import_(1)):
             assert (await ended(wrong))[0] == "failed"
         assert shop.world.discs() == before
-        assert (await ended(errands.carry(INPUT, where)))[1].startswith("there is no next disc")
+        assert (await ended(carry(errands, INPUT, where)))[1].startswith("there is no next disc")
         assert len(shop.lying(OUTPUT)) == 1
-        assert (await ended(errands.carry(REJECT, Element(ElementKind.OUTPUT_BIN, 7))))[0] == "failed"
+        assert (await ended(carry(errands, REJECT, Element(ElementKind.OUTPUT_BIN, 7))))[0] == "failed"
+    assert shop.violations() == []
+
+
+async def test_a_disc_is_taken_from_the_bin_that_was_said_or_from_none(autojump_clock, shop):
+    shop.build(blanks=range(1, 4))
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        where = ports.drive(0)
+        await carry(librarian.errands, where, REJECT).ended.wait()
+        rejected, waiting = shop.lying(REJECT), shop.lying(INPUT)
+        assert (len(rejected), len(waiting)) == (1, 2)
+        errand = carry(librarian.errands, REJECT, where)
+        await errand.ended.wait()
+        assert shop.lying(INPUT) == waiting, "another bin was named"
+        if errand.state == "done":
+            assert shop.lying(REJECT) == []
+            assert errand.said.startswith("drive 0 holds disc SHOP_0001")
+            assert list(shop.places().values()) == [f"the robot's {where}"]
+        else:
+            assert shop.lying(REJECT) == rejected
+        with pytest.raises(OperatorNeeded):
+            carry(librarian.errands, where, where)
+        with pytest.raises(OperatorNeeded):
+            carry(librarian.errands, REJECT, Element(ElementKind.MAILSLOT, 1))
     assert shop.violations() == []
 
 
