@@ -269,7 +269,8 @@ def advice(health: Health, readings: Sequence[Reading]) -> str:
     if health.state is DiscState.SUSPECT:
         if readings and readings[-1].outcome is Outcome.WEAK:
             return f"copy it while it can be read: `odarchive repair {health.label}`"
-        return f"clean it and `odarchive verify {health.label}`; if it stays so: `odarchive repair {health.label}`"
+        first = "clean it" if health.slot is not None else "put it into the robot"
+        return f"{first} and `odarchive verify {health.label}`; if that is no use: `odarchive repair {health.label}`"
     if health.state is DiscState.MISSING:
         return "look for it; until it is found it counts as no copy"
     share = slowed(readings)

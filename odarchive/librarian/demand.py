@@ -90,7 +90,8 @@ class Want:
 
     def ask(self, low: int, high: int) -> None:
         """Bytes that are to be read."""
-        spans.uncover(self.ahead, low, high)
+        coming = [extent for extent in spans.uncover(self.ahead, low, high) if extent.segment == NOWHERE]
+        self.missing |= {extent.start: extent for extent in coming}
         spans.cover(self.missing, self.pieces, low, high)
 
     def ask_ahead(self, low: int, high: int) -> None:

@@ -129,6 +129,12 @@ class Partwise:
             bay.advance(len(data))
         return await self.settle(want)
 
+    def ask_ahead(self, want: Want, low: int, high: int) -> None:
+        """Have a range read that nobody waits for yet, as far as it is not there."""
+        store = self._stores.get(want.content)
+        if store is not None and low < high:
+            self.ask(want, store, store.grid.over(low, high - low), ahead=True)
+
     async def mended(self, reader: Sectors, want: Want, extent: Extent) -> None:
         """Take chunks that were made again, for they could not be read."""
         store, loaded = self._stores.get(want.content), LoadedDisc(reader, self._room.keyring)

@@ -7,6 +7,7 @@ tried on another, and when no copy is left the want fails with the disc's name.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import trio
 
@@ -22,7 +23,7 @@ from odarchive.librarian.demand import Demand, Want
 from odarchive.librarian.fetch import Fetcher
 from odarchive.librarian.partwise import Partwise
 from odarchive.librarian.readback import SectorReader
-from odarchive.librarian.rescue import Takers
+from odarchive.librarian.rescue import Neighbour, Takers
 from odarchive.librarian.rescues import Rescues
 from odarchive.librarian.stores import Places, Stores
 from odarchive.librarian.uncached import is_small, past_the_cache
@@ -63,8 +64,9 @@ class Recaller:
         """Contents that lie on several discs, half brought."""
         self._fetcher = Fetcher(room, demand, stuck, self.give_up)
         self.stores = Stores(room)
-        self._rescues = Rescues(room, demand, stuck, Takers(self._mended, self._lost))
-        self.partwise = Partwise(room, demand, self.stores, self.fail, self._rescues.take)
+        self.partwise = Partwise(room, demand, self.stores, self.fail, self._take)
+        takers = Takers(self._mended, self._lost, self._along, self.partwise.ask_ahead)
+        self._rescues = Rescues(room, demand, stuck, takers)
 
     @property
     def awaited(self) -> Awaited:
@@ -297,6 +299,9 @@ class Recaller:
             want.lose(extent.start, extent.start + extent.length, why)
         await self.partwise.settle(want)
 
+    async def _take(self, want: Want, extents: list[Extent], why: str) -> bool:
+        return await self._rescues.take(want, extents, why)
+
     async def _mended(self, bay: Bay, reader: Sectors, want: Want, extent: Extent) -> None:
         """An extent was made again."""
         if want.grid is not None:
@@ -318,17 +323,25 @@ class Recaller:
                 if digest in self._room.cache or self._demand.get(content) is not None:
                     continue
                 budget -= size
-                if not await self._bring_along(bay, reader, digest, extent):
+                if not await self._bring_along(bay, reader, digest, extent, partial(self._interrupted, bay, segment)):
                     return
+
+    async def _along(self, bay: Bay, reader: Sectors, neighbour: Neighbour) -> None:
+        """A content that was made again although nobody asked for it yet."""
+        content, digest, _, extent = neighbour
+        if digest not in self._room.cache and self._demand.get(content) is None:
+            await self._bring_along(bay, reader, digest, extent, lambda: False)
 
     def _interrupted(self, bay: Bay, segment: SegmentId) -> bool:
         return segment in self._demand.segments() or self._others_wait(bay)
 
-    async def _bring_along(self, bay: Bay, reader: SectorReader, digest: bytes, extent: Extent) -> bool:
+    async def _bring_along(
+        self, bay: Bay, reader: Sectors, digest: bytes, extent: Extent, needless: Callable[[], bool]
+    ) -> bool:
         """One content nobody asked for yet; a failure is no news, the disc is judged when somebody asks."""
         try:
             with self._room.cache.begin(digest, extent.length, _near(extent)) as filling:
-                if not await self._copy(bay, reader, filling, extent, lambda: self._interrupted(bay, extent.segment)):
+                if not await self._copy(bay, reader, filling, extent, needless):
                     return False
                 filling.check()
                 filling.admit()

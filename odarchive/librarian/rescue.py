@@ -28,7 +28,7 @@ from odarchive.librarian.readback import SectorReader
 from odarchive.librarian.spans import uncover
 from odarchive.librarian.unsealing import Sectors
 from odarchive.librarian.workroom import Workroom
-from odarchive.model import SECTOR, Extent, SegmentId
+from odarchive.model import SECTOR, ContentId, Extent, SegmentId
 from robot.errors import ReadFailed
 
 if TYPE_CHECKING:
@@ -40,12 +40,29 @@ ROUND = 1 << 30
 """Bytes of sums kept at once, and so the room that a rescue takes in staging."""
 
 
+Neighbour = tuple[ContentId, bytes, int, Extent]
+"""A content that nobody asked for, all of it in one place: `discs.following`."""
+
+_TOLD = 5
+"""Reasons, or runs of sectors, that are told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Takers:
-    """Who is given what became of lost extents."""
+    """Who is given what became of lost extents, and who says which more of a content is not there yet."""
 
     mended: Callable[[Bay, Sectors, Want, Extent], Awaitable[None]]
     lost: Callable[[Want, list[Extent], str], Awaitable[None]]
+    along: Callable[[Bay, Sectors, Neighbour], Awaitable[None]]
+    ask_ahead: Callable[[Want, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The disc that is lost. ``is_there``: it can be read, but for what is lost of it."""
+
+    name: str
+    is_there: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +77,11 @@ class Outcomes:
 class Lost:
     """An extent that no disc gives. ``sectors``: (first, count) of what has to be there to read it."""
 
-    want: Want
     extent: Extent
     sectors: tuple[tuple[int, int], ...]
+    want: Want | None = None
+    neighbour: Neighbour | None = None
+    """Instead of a want."""
 
 
 class _Mended:
@@ -72,10 +91,7 @@ class _Mended:
         self._made = made
 
     async def read(self, sector: int, length: int) -> bytes:
-        data = self._made.read(sector, length)
-        if len(data) < length:
-            raise ReadFailed(f"sector {sector + len(data) // SECTOR} was not made again", sector=sector)
-        return data
+        return self._made.read(sector, length)
 
     exactly = read
 
@@ -83,15 +99,17 @@ class _Mended:
 class Rescue:
     """What is made again of one segment."""
 
-    def __init__(self, room: Workroom, demand: Demand, kin: Kin, label: str, outcomes: Outcomes) -> None:
-        """Begin with nothing asked. ``label``: of the disc that is lost."""
-        self._room, self._demand, self._kin, self._label = room, demand, kin, label
+    def __init__(self, room: Workroom, demand: Demand, kin: Kin, lost: Label, outcomes: Outcomes) -> None:
+        """Begin with nothing asked."""
+        self._room, self._demand, self._kin, self._label, self._own = room, demand, kin, lost.name, lost.is_there
         self._takers, self._ended = outcomes.takers, outcomes.ended
         self._order = list(kin.order)
         self._losts: list[Lost] = []
         self._of_block: dict[int, list[Lost]] = {}
         self._later: list[Lost] = []
         self._givers: dict[int, Disc] = {}
+        self._bay: Bay | None = None
+        self._reasons: list[str] = []
         self._made_again: list[tuple[int, int]] = []
         self._sums: Piecemeal
         self._file: BinaryIO
@@ -107,18 +125,18 @@ class Rescue:
         staging = self._room.config.staging
         staging.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=staging)  # noqa: SIM115  it lives as long as its round
-        self._sums = Piecemeal(self._kin.of, self._kin.lost, self._order, self._file.fileno())
+        self._sums = Piecemeal(self._kin.of, self._kin.lost, self._order, self._file.fileno(), own=self._own)
 
     async def ask(self, losts: Sequence[Lost]) -> None:
         """Have extents made again; those that cannot be are told at once."""
         most = ROUND // self._sums.block
         fresh: list[Run] = []
         for number, lost in enumerate(losts):
-            if self._losts and len(self._of_block) + sum(map(len, self._runs([lost]))) > most:
-                self._later += losts[number:]
+            runs = self._runs(lost)
+            if self._losts and len(self._of_block) + sum(map(len, runs)) > most:
+                self._later += [one for one in losts[number:] if one.want is not None]
                 break
             self._losts.append(lost)
-            runs = self._runs([lost])
             fresh += ((run.start, run.stop) for run in runs)
             for run in runs:
                 for at in run:
@@ -126,14 +144,18 @@ class Rescue:
         for first, end in _joined(fresh):
             for address in self._sums.need((first, end)):
                 self.want.ask(*address)
+            self._sums.made |= {at for at in range(first, end) if self._sums.complete((at, at + 1))}
         await self._hopeless(f"parity set {self._kin.number} has too few discs left for it")
+        if self._bay is not None:  # some of it may have been made for somebody else
+            await self._deliver(self._bay)
 
-    def _runs(self, losts: Sequence[Lost]) -> list[range]:
-        return [range(*self._sums.blocks(*sectors)) for lost in losts for sectors in lost.sectors]
+    def _runs(self, lost: Lost) -> list[range]:
+        return [range(*self._sums.blocks(*sectors)) for sectors in lost.sectors]
 
     async def slice(self, bay: Bay, reader: SectorReader, disc: Disc, extent: Extent) -> None:
         """Read the first bytes of an extent of one of the other discs."""
         low, length = extent.start, min(extent.length, SLICE)
+        self._bay = bay
         bay.doing(f"reading {disc.label} to make {self._label} again from parity set {self._kin.number}")
         for address, count, data, problem in await self._read(reader, low, extent.sector, length):
             if self.want.ended:
@@ -145,9 +167,7 @@ class Rescue:
             try:
                 wrong = [] if data is None else self._sums.put(address, data)
             except OSError as error:
-                await self.fail(
-                    f"making it again from parity: staging in {self._room.config.staging}: {error.strerror}"
-                )
+                await self.fail(self._no_room(error))
                 return
             self.want.arrived(address, address + count)
             self._givers[address // self._sums.block // self._kin.of.layout.length] = disc
@@ -156,6 +176,9 @@ class Rescue:
                 giver = self._givers.get(one // self._sums.block // self._kin.of.layout.length, disc)
                 await self._bad(giver, one, f"disc {giver.label} has another block than its parity set knows")
         await self._deliver(bay)
+
+    def _no_room(self, error: OSError) -> str:
+        return f"to make disc {self._label} again, staging in {self._room.config.staging} is needed: {error.strerror}"
 
     async def _read(
         self, reader: SectorReader, low: int, sector: int, length: int
@@ -212,11 +235,15 @@ class Rescue:
             uncover(self.want.missing, *run)
         for run in needed:
             self.want.ask(*run)
-        await self._hopeless(f"parity set {self._kin.number} has too few good discs left for it: {why}")
+        if erased and why not in self._reasons:
+            self._reasons = [*self._reasons, why][-_TOLD:]
+        await self._hopeless(
+            f"parity set {self._kin.number} has too few good discs left for it: {'; '.join(self._reasons)}"
+        )
 
     async def _hopeless(self, why: str) -> None:
         """Tell those whose blocks cannot be made."""
-        gone = [lost for lost in self._losts if any(self._sums.hopeless((r.start, r.stop)) for r in self._runs([lost]))]
+        gone = [lost for lost in self._losts if any(self._sums.hopeless((r.start, r.stop)) for r in self._runs(lost))]
         for lost in gone:
             self._forget(lost)
         for lost in gone:
@@ -224,9 +251,8 @@ class Rescue:
         await self._done()
 
     async def _tell_lost(self, lost: Lost, why: str) -> None:
-        if not lost.want.ended:
+        if lost.want is not None and not lost.want.ended:
             why = f"{lost.want.why}; {why}" if lost.want.why else why
-            await self._room.note("lost", why)
             await self._takers.lost(lost.want, [lost.extent], why)
 
     async def _deliver(self, bay: Bay) -> None:
@@ -235,19 +261,21 @@ class Rescue:
             return
         near = {lost: None for at in sorted(self._sums.made) for lost in self._of_block.get(at, ())}
         self._sums.made.clear()
-        ready = [lost for lost in near if all(self._sums.complete((run.start, run.stop)) for run in self._runs([lost]))]
+        ready = [lost for lost in near if all(self._sums.complete((run.start, run.stop)) for run in self._runs(lost))]
         for lost in ready:
             self._forget(lost)
         reader = _Mended(self._sums)
         for lost in ready:
-            if not lost.want.ended:
+            self._made_again += lost.sectors
+            if lost.neighbour is not None:
+                await self._takers.along(bay, reader, lost.neighbour)
+            elif lost.want is not None and not lost.want.ended:
                 await self._takers.mended(bay, reader, lost.want, lost.extent)
-                self._made_again += lost.sectors
         await self._done()
 
     def _forget(self, lost: Lost) -> None:
         self._losts.remove(lost)
-        for run in self._runs([lost]):
+        for run in self._runs(lost):
             for at in run:
                 if lost in (there := self._of_block.get(at, [])):
                     there.remove(lost)
@@ -261,8 +289,13 @@ class Rescue:
         if self._later:
             later, self._later = self._later, []
             self._of_block.clear()
-            self._open()
-            await self.ask(later)
+            try:
+                self._open()
+            except OSError as error:
+                self._later = later
+                await self.fail(self._no_room(error))
+            else:
+                await self.ask(later)
             return
         self._demand_end()
         await self._ended(self._words())
@@ -275,8 +308,8 @@ class Rescue:
         runs = _joined([(first, first + count) for first, count in self._made_again])
         if not runs:
             return ""
-        told = ", ".join(f"{first}-{end - 1}" for first, end in runs[:5])
-        more = f" and {len(runs) - 5} more runs" if len(runs) > 5 else ""
+        told = ", ".join(f"{first}-{end - 1}" for first, end in runs[:_TOLD])
+        more = f" and {len(runs) - _TOLD} more runs" if len(runs) > _TOLD else ""
         return f"repaired from parity set {self._kin.number}: disc {self._label} sectors {told}{more}"
 
     async def fail(self, why: str) -> None:
@@ -285,7 +318,7 @@ class Rescue:
         self._file.close()
         self._demand_end()
         for lost in losts:
-            if not lost.want.ended:
+            if lost.want is not None and not lost.want.ended:
                 await self._takers.lost(lost.want, [lost.extent], why)
         await self._ended(self._words())
 

@@ -3,26 +3,34 @@
 Only what is really lost: a disc that lies on a shelf, or in a drive out of service, is well, and its reader is told
 where it is. What could not be made again is not tried again for a while, however often a reader asks.
 
+A rescue costs as many exchanges as its set has data discs, so more comes along with what was asked: of a disc that is
+gone, the rest of the content and what follows on the disc, as far as ``read_ahead`` goes; of one that fails here and
+there, twice as many chunks each time.
+
 Concurrency: shared by the bays; every await leaves the wants consistent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import trio
 
 from odarchive.catalogue import discs
 from odarchive.catalogue.discs import Disc
+from odarchive.chunks import CHUNK
 from odarchive.errors import DamageFound, NotFound
 from odarchive.librarian.demand import NOWHERE, Demand, Want
 from odarchive.librarian.kin import Kin, kin_of
-from odarchive.librarian.rescue import Lost, Outcomes, Rescue, Takers
-from odarchive.librarian.spans import part_of
+from odarchive.librarian.rescue import Label, Lost, Outcomes, Rescue, Takers
+from odarchive.librarian.spans import part_of, touches
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import SECTOR, ContentId, DiscState, Extent, SegmentId
-from odarchive.seal.sizes import CHUNK, chunk_place, head_size, sealed_size
+from odarchive.seal import sizes
 
 PAUSE = 600.0
 """Seconds until what could not be made again is tried again."""
+_BATCH = 1000
+"""Neighbours looked at."""
 
 
 class Rescues:
@@ -35,14 +43,15 @@ class Rescues:
             room: the collaborators.
             demand: where the wants are.
             stuck: the drive out of service that holds the disc of a slot, in words; empty if there is none.
-            takers: who gets what is made again, or told that it is not.
+            takers: who gets what is made again, or is told that it is not.
         """
         self._room, self._demand, self._stuck = room, demand, stuck
-        self._takers = Takers(takers.mended, self._lost)
-        self._told_lost = takers.lost
+        self._told, self._takers = takers, replace(takers, lost=self._lost)
         self._running: dict[SegmentId, Rescue] = {}
-        self._tried: dict[tuple[ContentId, int], float] = {}
-        """Extents that could not be made again, and when that was."""
+        self._tried: dict[tuple[ContentId, int], tuple[float, str]] = {}
+        """Extents that could not be made again, when that was and why."""
+        self._along: dict[ContentId, int] = {}
+        """Chunks that come along when the next one of a content fails."""
 
     def of(self, want: Want) -> Rescue | None:
         """The rescue that a want belongs to, if it is one of ours."""
@@ -52,32 +61,35 @@ class Rescues:
     async def take(self, want: Want, extents: list[Extent], why: str) -> bool:
         """Have extents of a want made again that no disc gives; False: they cannot be, and ``want.why`` says why."""
         now = trio.current_time()
-        self._tried = {key: at for key, at in self._tried.items() if at > now - PAUSE}
-        if not extents or any((want.content, extent.start) in self._tried for extent in extents):
-            return False
-        segment = extents[0].segment
-        known = await self._room.read(discs.known_of, segment)
+        self._tried = {key: tried for key, tried in self._tried.items() if tried[0] > now - PAUSE}
+        for extent in extents:
+            if (tried := self._tried.get((want.content, extent.start))) is not None:
+                want.why = tried[1]
+                return False
+        known = await self._room.read(discs.known_of, extents[0].segment)
         if await self._is_elsewhere(want, extents, known):
             return False
-        rescue = self._running.get(segment)
-        if rescue is None:
-            try:
-                kin = await kin_of(self._room, segment)
-            except (NotFound, DamageFound) as error:
-                want.why = f"{why}; {error}"
-                return False
-            if kin is None:
-                return False
-            await self._suspect(known, kin)
-            rescue = self._running.get(segment) or self._begin(kin, known)  # somebody may have come between
-        there = [one for one in extents if want.missing.get(one.start) == one]
-        for extent in there:
-            want.missing[extent.start] = Extent(NOWHERE, extent.start, extent.length, extent.sector)
+        try:
+            kin = await kin_of(self._room, extents[0].segment)
+        except (NotFound, DamageFound) as error:
+            want.why = f"{why}; {error}"
+            return False
+        if kin is None:
+            return False
+        await self._suspect(known, kin)
+        failed = want.bad | {disc for disc, _ in want.bad_at}
+        is_there = any(disc.id in failed for disc in known)
+        neighbours = [] if is_there else await self._neighbours(want, extents[-1])
+        try:
+            rescue = self._running.get(kin.segments[kin.lost]) or self._begin(kin, known, is_there=is_there)
+        except OSError as error:
+            want.why = f"{why}; staging in {self._room.config.staging} is needed to make it again: {error.strerror}"
+            return False
         want.why = f"{why}; it is made again from parity"
-        await rescue.ask([lost for extent in there for lost in self._losts(want, extent)])
+        await rescue.ask([*self._moved(want, extents), *self._rest(want, extents, is_there=is_there), *neighbours])
         return True
 
-    def _begin(self, kin: Kin, known: list[Disc]) -> Rescue:
+    def _begin(self, kin: Kin, known: list[Disc], *, is_there: bool) -> Rescue:
         segment = kin.segments[kin.lost]
         label = known[0].label if known else kin.of.members[kin.lost].label
 
@@ -85,8 +97,8 @@ class Rescues:
             if self._running.pop(segment, None) is not None and words:
                 await self._room.note("repaired", words, disc=known[0].id if known else None)
 
-        rescue = Rescue(self._room, self._demand, kin, label, Outcomes(self._takers, ended))
-        self._running[segment] = rescue
+        outcomes = Outcomes(self._takers, ended)
+        rescue = self._running[segment] = Rescue(self._room, self._demand, kin, Label(label, is_there), outcomes)
         return rescue
 
     async def _is_elsewhere(self, want: Want, extents: list[Extent], known: list[Disc]) -> bool:
@@ -107,31 +119,68 @@ class Rescues:
                 await self._room.note("disc-missing", f"disc {disc.label}: {note}", disc=disc.id)
 
     async def _lost(self, want: Want, extents: list[Extent], why: str) -> None:
-        now = trio.current_time()
-        self._tried |= {(want.content, extent.start): now for extent in extents}
-        await self._told_lost(want, extents, why)
+        missing = list(want.missing.values())
+        for extent in extents:
+            if any(touches(one, extent.start, extent.start + extent.length) for one in missing):  # somebody waits
+                self._tried[want.content, extent.start] = trio.current_time(), why
+                await self._room.note("lost", why, job=want.job)
+        await self._told.lost(want, extents, why)
 
-    def _losts(self, want: Want, extent: Extent) -> list[Lost]:
-        """An extent in parts that can be judged each for itself."""
+    # -- what is made again ---------------------------------------------------------------------------------------
+
+    def _moved(self, want: Want, extents: Sequence[Extent]) -> list[Lost]:
+        """What was asked, unless somebody brought it meanwhile; no disc is looked for any more."""
+        there = [one for one in extents if want.missing.get(one.start) == one]
+        want.missing |= {extent.start: replace(extent, segment=NOWHERE) for extent in there}
+        return self._parts(want, there)
+
+    def _rest(self, want: Want, extents: Sequence[Extent], *, is_there: bool) -> list[Lost]:
+        """What a reader of the content will ask for next."""
         if want.grid is None:
-            return [Lost(want, extent, self._sectors(want, extent))]
-        found = []
-        for number in want.grid.over(extent.start, extent.length):
-            chunk = want.grid[number]
-            part = part_of(extent, chunk.start, chunk.start + chunk.length)
-            found.append(Lost(want, part, self._sectors(want, part)))
+            return []
+        low = max(extent.start + extent.length for extent in extents)
+        piece = next(one for one in want.pieces if one.start < low <= one.start + one.length)
+        chunks = self._along.get(want.content, 0)
+        self._along[want.content] = 2 * chunks + 1
+        most = chunks * CHUNK if is_there else self._room.config.read_ahead // CHUNK * CHUNK
+        high = min(low + most, piece.start + piece.length, low + self._room.config.read_ahead // CHUNK * CHUNK)
+        self._takers.ask_ahead(want, low, high)
+        there = [one for one in want.ahead.values() if one.segment == piece.segment and low <= one.start < high]
+        want.ahead |= {extent.start: replace(extent, segment=NOWHERE) for extent in there}
+        return self._parts(want, there)
+
+    async def _neighbours(self, want: Want, last: Extent) -> list[Lost]:
+        """Contents that follow on the disc."""
+        budget, found = self._room.config.read_ahead - want.size, []
+        for neighbour in await self._room.read(discs.following, last.segment, last.sector, _BATCH):
+            content, digest, size, extent = neighbour
+            budget -= size
+            if budget < 0:
+                break
+            if digest not in self._room.cache and self._demand.get(content) is None:
+                found.append(Lost(extent, self._sectors(extent, extent), neighbour=neighbour))
         return found
 
-    def _sectors(self, want: Want, extent: Extent) -> tuple[tuple[int, int], ...]:
+    def _parts(self, want: Want, extents: Sequence[Extent]) -> list[Lost]:
+        """Extents in parts that can be judged each for itself."""
+        if want.grid is None:
+            return [Lost(extent, self._sectors(extent, extent), want) for extent in extents]
+        found = []
+        for extent in extents:
+            piece = next(one for one in want.pieces if one.start <= extent.start < one.start + one.length)
+            for number in want.grid.over(extent.start, extent.length):
+                chunk = want.grid[number]
+                part = part_of(extent, chunk.start, chunk.start + chunk.length)
+                found.append(Lost(part, self._sectors(piece, part), want))
+        return found
+
+    def _sectors(self, piece: Extent, extent: Extent) -> tuple[tuple[int, int], ...]:
         """What has to be there to read an extent: of an encrypted one the header, and the chunks of its file."""
         count = self._room.keyring.recipients
         if not count:
             return ((extent.sector, -(-extent.length // SECTOR)),)
-        piece = next(one for one in (*want.pieces, extent) if one.start <= extent.start < one.start + one.length)
-        head, offset = head_size(count), extent.start - piece.start
-        begin = chunk_place(offset // CHUNK, head) // SECTOR
-        end = min(chunk_place(-(-(offset + extent.length) // CHUNK), head), sealed_size(piece.length, count))
-        return (
-            (piece.sector, -(-head // SECTOR)),
-            (piece.sector + begin, -(-end // SECTOR) - begin),
-        )
+        head, offset = sizes.head_size(count), extent.start - piece.start
+        begin = sizes.chunk_place(offset // sizes.CHUNK, head) // SECTOR
+        after = sizes.chunk_place(-(-(offset + extent.length) // sizes.CHUNK), head)
+        end = min(after, sizes.sealed_size(piece.length, count))
+        return (piece.sector, -(-head // SECTOR)), (piece.sector + begin, -(-end // SECTOR) - begin)

@@ -51,15 +51,18 @@ class _Sum:
 class Piecemeal:
     """Blocks of disc ``lost`` of a set. Used by one task at a time; nothing here awaits."""
 
-    def __init__(self, of: DiscSet, lost: int, order: Sequence[int], descriptor: int) -> None:
+    def __init__(self, of: DiscSet, lost: int, order: Sequence[int], descriptor: int, *, own: bool = False) -> None:
         """Begin with nothing.
 
         Args:
             of: the set.
             lost: number of the data disc.
             order: discs that can be read, the handiest first; looked at whenever discs are chosen.
-            descriptor: of an empty file for the sums; holes in it cost nothing.
+            descriptor: of an empty file for the sums; it gets as long as a disc, but its holes cost nothing.
+            own: the lost disc may still give blocks of its own, where too few others are left.
         """
+        os.ftruncate(descriptor, of.layout.length * of.layout.block)
+        self._own = own
         self.of, self._lost, self._order, self._file = of, lost, order, descriptor
         self._layout, self._code = of.layout, Code(of.layout.data, of.layout.parity)
         self.made: set[int] = set()
@@ -82,7 +85,7 @@ class Piecemeal:
             first, base = self._layout.first(self.of.members[member].size), self._base(member)
             for begin, end, shift in ((0, length - ahead, ahead), (length - ahead, length, ahead - length)):
                 begin = max(begin, first - shift)  # noqa: PLW2901  what a short disc lacks is zeros
-                if member != self._lost and begin < end:
+                if begin < end:
                     address = (member * length + begin) * block
                     yield Stretch(member, address, (end - begin) * block, base + (begin + shift) * block // SECTOR)
         size = self._padded(self.of.checks_size())
@@ -170,12 +173,14 @@ class Piecemeal:
         empty = [one for one in self._others() if self._on(one, at) < self._layout.first(self.of.members[one].size)]
         there = [*empty, *(one for one in self._order if one not in empty and one not in erased and one != self._lost)]
         chosen = there[: self._layout.data]
-        if len(chosen) < self._layout.data:
+        if len(chosen) < self._layout.data and (not self._own or self._lost in erased):
             self._sums[at] = _Sum({}, None, erased)
             return
-        factors = self._code.weights(self._lost, chosen)
+        whole = len(chosen) == self._layout.data
+        factors = self._code.weights(self._lost, chosen) if whole else {self._lost: 1}
         asked = {member: factor for member, factor in factors.items() if member not in empty}
-        os.pwrite(self._file, bytes(self.block), self._place(at))
+        if at in self._sums:
+            os.pwrite(self._file, bytes(self.block), self._place(at))
         self._sums[at] = _Sum(asked, set(asked), erased)
         self.made.discard(at)
 
@@ -189,8 +194,9 @@ class Piecemeal:
         return [*_runs(found, self.block), *_runs(table, SECTOR)]
 
     def _entries(self, one: _Sum, at: int) -> set[int]:
-        """Addresses of the sectors with the checksums of what a block is made from, on the first parity disc of it."""
-        holder = min((member for member in one.factors if member >= self._layout.data), default=None)
+        """Addresses of the sectors with the checksums of what a block is made from, on a parity disc that is read."""
+        parity = range(self._layout.data, self._layout.discs)
+        holder = next((member for member in (*one.factors, *self._order) if member in parity), None)
         if holder is None:
             return set()
         begin = self._tables(holder - self._layout.data)

@@ -12,6 +12,7 @@ OPENJUKE = "robot/test_jukebox_openjuke.py"
 CONTRACT = "contract/test_changer.py"
 ODJP = "robot/test_odjp_driver.py"
 LIBRARIAN = "odarchive/librarian/test_librarian.py"
+RESCUE = "odarchive/librarian/test_rescue.py"
 ERRANDS = "odarchive/librarian/test_errands.py"
 XORRISO = "robot/test_burner_xorriso.py"
 IMAGING = "odarchive/image/test_imaging.py"
@@ -62,7 +63,11 @@ ROWS: dict[int, Row] = {
         (f"{CONTRACT}::test_two_discs_at_once_and_a_wrong_disc_go_unnoticed",),
         "no sensor tells it; the labels of both discs do, when they are read",
     ),
-    7: Row("a slot believed full is empty", ("take", "move"), (f"{JUKEBOX}::test_refusals_leave_no_trace",)),
+    7: Row(
+        "a slot believed full is empty",
+        ("take", "move"),
+        (f"{JUKEBOX}::test_refusals_leave_no_trace", f"{RESCUE}::test_a_disc_that_is_lost_whole_comes_from_the_set"),
+    ),
     8: Row("a slot believed empty holds a disc", ("foreign", "blank"), (f"{JUKEBOX}::test_refusals_leave_no_trace",)),
     9: Row(
         "wrong disc in a slot",
@@ -118,7 +123,12 @@ ROWS: dict[int, Row] = {
         "exit status 0 but a bad burn", ("bad-burn",), (f"{LIBRARIAN}::test_a_silently_bad_burn_is_never_believed",)
     ),
     22: Row(
-        "verification mismatch", ("bad-burn", "read-error"), (f"{LIBRARIAN}::test_another_copy_serves_what_one_cannot",)
+        "verification mismatch",
+        ("bad-burn", "read-error"),
+        (
+            f"{LIBRARIAN}::test_another_copy_serves_what_one_cannot",
+            f"{RESCUE}::test_scratched_chunks_come_from_the_set",
+        ),
     ),
     23: Row("verification reads a memory", ("reads-memory",), (f"{ITSELF}::test_a_planted_bug_is_caught",)),
     24: Row(

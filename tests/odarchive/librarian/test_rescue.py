@@ -1,5 +1,6 @@
 """Bytes that no disc gives any more come from the parity set of their disc, while their reader waits."""
 
+import errno
 import json
 import random
 import shutil
@@ -119,6 +120,18 @@ def take_away(shop, label):
     World.open(shop.root / "world").remove_disc(f"slot {slot}")
 
 
+def facing(shop, disc, other, sector):
+    """A sector of another disc, in the stripe of a sector of a disc."""
+    (found,) = the_sets(shop)
+    of = parse((shop.root / "archive" / f"{found.uuid}.parity-set.json").read_bytes())
+    numbers = [member.label for member in of.members]
+    one, two = numbers.index(disc.label), numbers.index(other.label)
+    block = of.layout.first(of.members[one].size) + sector * 2048 // BLOCK
+    beside = of.layout.at(two, of.layout.stripe(one, block)) - of.layout.first(of.members[two].size)
+    assert beside >= 0
+    return beside * BLOCK // 2048 + 3
+
+
 def told(shop, kind):
     with shop.archive.catalogue.read() as connection:
         return [row.message for row in connection.execute(schema.event.select()) if row.kind == kind]
@@ -225,13 +238,7 @@ async def test_more_damage_than_the_set_has_parity_is_told_once_and_not_tried_ag
     disc, extent = place(shop, body)
     other, _ = place(shop, film(shop, 3))
     scratch(shop, disc.label, (extent.sector, 1), (extent.sector + 3 * CHUNK // 2048, 1))
-    (found,) = the_sets(shop)
-    of = parse((shop.root / "archive" / f"{found.uuid}.parity-set.json").read_bytes())
-    numbers = [member.label for member in of.members]
-    lost, second = numbers.index(disc.label), numbers.index(other.label)
-    block = of.layout.first(of.members[lost].size) + extent.sector * 2048 // BLOCK
-    beside = of.layout.at(second, of.layout.stripe(lost, block)) - of.layout.first(of.members[second].size)
-    scratch(shop, other.label, (beside * BLOCK // 2048 + 3, 1))
+    scratch(shop, other.label, (facing(shop, disc, other, extent.sector), 1))
     async with shop.life() as librarian:
         answer = await part(librarian, shop, body, 0, 10)
         assert answer.state == "failed"
@@ -314,3 +321,91 @@ async def test_without_its_description_a_set_is_known_from_the_catalogue(autojum
         assert [replace(member, digest=None) for member in derived.of.members] == plain
         assert (derived.of.layout, derived.of.payload) == (kept.layout, kept.payload)
         assert await kin_of(librarian.room, found.parity[0].id) is None
+
+
+async def moves(librarian):
+    return (await librarian.room.jukebox.status()).machine.moves
+
+
+async def test_a_folder_of_a_lost_disc_costs_one_round_through_the_set(autojump_clock, built, tmp_path, kind):
+    shop = await burned(built, tmp_path, kind)
+    body = film(shop, 2)
+    take_away(shop, place(shop, body)[0].label)
+    files = sorted(
+        (shop.contents[f"2/{number}".encode()] for number in range(2)), key=lambda one: place(shop, one)[1].sector
+    )
+    first = min((body, *files), key=lambda one: place(shop, one)[1].sector)
+    async with shop.life() as librarian:
+        before = await moves(librarian)
+        assert (await part(librarian, shop, first, 0, 10)).state == "done"
+        await trio.sleep(600)
+        once = await moves(librarian) - before
+        for one in (body, *files):
+            for start in range(0, len(one), CHUNK):
+                assert (await part(librarian, shop, one, start, 10)).state == "done"
+                assert handed_out(shop, start, 10, one) == one[start : start + 10]
+        assert await moves(librarian) - before == once, "all of it came along"
+        assert len(librarian.demand) == 0
+
+
+async def test_a_long_scratch_is_not_a_round_for_each_chunk(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path)
+    body = film(shop, 3)
+    disc, extent = place(shop, body)
+    scratch(shop, disc.label, (extent.sector, len(body) // 2048))
+    rounds = 0
+    async with shop.life() as librarian:
+        for start in range(0, len(body), CHUNK):
+            before = await moves(librarian)
+            assert (await part(librarian, shop, body, start, 10)).state == "done"
+            await trio.sleep(600)
+            rounds += await moves(librarian) > before
+        assert rounds == 3, "of one chunk, of two, and of four"
+    assert all(handed_out(shop, start, 1, body) == body[start : start + 1] for start in range(0, len(body), CHUNK))
+
+
+async def test_what_a_scratched_disc_still_gives_helps_where_its_set_does_not(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path)
+    body = film(shop, 1)
+    disc, extent = place(shop, body)
+    other, _ = place(shop, film(shop, 3))
+    scratch(shop, disc.label, (extent.sector, 1))
+    scratch(shop, other.label, (facing(shop, disc, other, extent.sector + 400), 1))
+    async with shop.life() as librarian:
+        assert await librarian.recall(content_id(shop, body), 20_000) == ("done", "")
+        assert cached(shop, body) == body
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_more_than_one_round(autojump_clock, built, tmp_path, monkeypatch, gone):
+    monkeypatch.setattr("odarchive.librarian.rescue.ROUND", 3 * CHUNK)
+    shop = await burned(built, tmp_path)
+    body = film(shop, 0)
+    disc, extent = place(shop, body)
+    if gone:
+        take_away(shop, disc.label)
+    else:
+        scratch(shop, disc.label, (extent.sector, len(body) // 2048))
+    async with shop.life() as librarian:
+        assert await librarian.recall(content_id(shop, body), 40_000) == ("done", "")
+        assert cached(shop, body) == body
+        assert len(librarian.demand) == 0
+
+
+async def test_a_staging_folder_without_room_is_told(autojump_clock, built, tmp_path, monkeypatch):
+    shop = await burned(built, tmp_path)
+    body = film(shop, 0)
+    take_away(shop, place(shop, body)[0].label)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with shop.life() as librarian:
+        monkeypatch.setattr("odarchive.parity.piecemeal.Piecemeal._add", full)
+        state, why = await librarian.recall(content_id(shop, body), 20_000)
+        assert (state, "staging" in why, "No space" in why) == ("failed", True, True)
+        monkeypatch.undo()
+        assert len(librarian.demand) == 0
+        assert await librarian.recall(content_id(shop, body), 20_000) == ("failed", why)
+        await trio.sleep(700)
+        assert await librarian.recall(content_id(shop, body), 20_000) == ("done", "")
