@@ -9,8 +9,9 @@ setup(
     ext_modules=[
         Extension(
             "odarchive.reading._native",
-            ["odarchive/reading/_native.c"],
-            extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra"],
+            [f"odarchive/reading/native_c/{part}.c" for part in ("compare", "listing", "module", "usual")],
+            depends=["odarchive/reading/native_c/native.h"],
+            extra_compile_args=["-std=c11", "-O2", "-fvisibility=hidden", "-Wall", "-Wextra"],
             optional=True,
         )
     ]

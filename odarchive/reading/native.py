@@ -1,4 +1,4 @@
-"""The part of reading that is written in C (``_native.c``), if it is there: it is built where there is a compiler.
+"""The part of reading that is written in C (``native_c``), if it is there: it is built where there is a compiler.
 
 Everything works without it, more slowly. ``ODARCHIVE_NATIVE=0`` in the environment leaves it alone.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from odarchive.reading.plain import Plain
+    from odarchive.reading.plain import Columns
 
 SWITCH = "ODARCHIVE_NATIVE"
 
@@ -26,7 +26,7 @@ class Native(Protocol):
 
     def read_usual(
         self, folder: int, names: "Sequence[bytes]", read_ns: int, hasher: "Callable[[bytes], Hasher]", /
-    ) -> "tuple[list[Plain], list[bytes]]":
+    ) -> "tuple[Columns, list[bytes]]":
         """``plain.read_usual``. Names are read in the given order. ``hasher``: ``blake3``."""
 
     def told_apart(self, folder: int, /) -> tuple[list[bytes], list[bytes]]:

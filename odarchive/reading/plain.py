@@ -62,7 +62,11 @@ def _usual(stat: os.stat_result) -> bool:
         return False
     if stat.st_size >= SPARSE and stat.st_blocks * 512 < stat.st_size:
         return False
-    return -_MAX <= stat.st_mtime_ns <= _MAX and -_MAX <= stat.st_ctime_ns <= _MAX and stat.st_ino <= _MAX
+    return (
+        -_MAX <= stat.st_mtime_ns <= _MAX
+        and -_MAX <= stat.st_ctime_ns <= _MAX
+        and max(stat.st_ino, stat.st_dev) <= _MAX
+    )
 
 
 def _has_attributes(fd: int) -> bool:
@@ -104,8 +108,8 @@ def read_plain(folder: int, name: bytes, read_ns: int) -> Plain | None:
     return name, stat.st_mode, stat.st_uid, stat.st_gid, size, mtime, ctime, stat.st_dev, inode, digest
 
 
-def read_usual(folder: int, names: Sequence[bytes], read_ns: int) -> tuple[list[Plain], list[bytes]]:
-    """Read many names of an open directory; those that ``read_plain`` would read, and those that go the long way."""
+def read_usual(folder: int, names: Sequence[bytes], read_ns: int) -> tuple[Columns, list[bytes]]:
+    """Read many names of an open directory, each once; what ``read_plain`` gives, and names that go the long way."""
     if native.functions is not None:
         return native.functions.read_usual(folder, names, read_ns, blake3)
     rows: list[Plain] = []
@@ -116,4 +120,4 @@ def read_usual(folder: int, names: Sequence[bytes], read_ns: int) -> tuple[list[
             rest.append(name)
         else:
             rows.append(plain)
-    return rows, rest
+    return turned(rows), rest

@@ -9,7 +9,6 @@ import marshal
 import os
 import signal
 import struct
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import IO, Any
@@ -35,6 +34,8 @@ CHUNK = 256
 """Readings in one frame."""
 AT_ONCE = 1 << 20
 """Bytes of frames read at once."""
+_BUFFER = 1 << 15
+"""Bytes of answers written at once, unless somebody waits for them."""
 TOLD = 1 << 26
 """Bytes between two words of progress."""
 Wanted = tuple[Sequence[bytes], Sequence[bytes]] | None
@@ -42,27 +43,21 @@ Wanted = tuple[Sequence[bytes], Sequence[bytes]] | None
 Rows = tuple[Columns, list[tuple[Any, ...]]]
 NO_ROWS: Rows = ((), [])
 _LENGTH = struct.Struct("<I")
+_VERSION = 2
+"""Of marshal: without a search for values that come twice, which takes longer than writing them twice."""
+
+
+def framed(message: tuple[Any, ...]) -> bytes:
+    """One frame."""
+    data = marshal.dumps(message, _VERSION)
+    return _LENGTH.pack(len(data)) + data
 
 
 def send(file: IO[bytes], message: tuple[Any, ...]) -> None:
-    """Write one frame."""
-    data = marshal.dumps(message)
-    rest = memoryview(_LENGTH.pack(len(data)) + data)
+    """Write one frame into an unbuffered pipe."""
+    rest = memoryview(framed(message))
     while rest:
         rest = rest[file.write(rest) :]
-    file.flush()
-
-
-def receive(file: IO[bytes]) -> tuple[Any, ...] | None:
-    """Read one frame; None: the other side has gone."""
-    head = _exactly(file, _LENGTH.size)
-    if head is None:
-        return None
-    data = _exactly(file, _LENGTH.unpack(head)[0])
-    if data is None:
-        return None
-    message: tuple[Any, ...] = marshal.loads(data)  # noqa: S302  from our own other half, over a private pipe
-    return message
 
 
 class Frames:
@@ -88,19 +83,9 @@ class Frames:
         return found
 
 
-def _exactly(file: IO[bytes], size: int) -> bytes | None:
-    """Unbuffered files give what is there; None: they end before ``size`` bytes."""
-    data = file.read(size)
-    while data is not None and len(data) < size:
-        more = file.read(size - len(data))
-        if not more:
-            return None
-        data += more
-    return data
-
-
 class _Worker:
     def __init__(self, tree: Tree, rules: Rules, out: IO[bytes]) -> None:
+        """``out`` is buffered; ``main`` flushes it before it waits."""
         self._tree, self._rules, self._out = tree, rules, out
         self._read = 0
 
@@ -111,7 +96,8 @@ class _Worker:
         try:
             files, others = wanted or self._listed(path)
             if wanted is None and len(files) + len(others) > MANY:
-                send(self._out, (number, SPLIT, (files, others)))
+                self._say(number, SPLIT, (files, others))
+                self._out.flush()  # another process may begin with it
                 files, others = (), ()
             for rows in self._read_all(path, files, others, means):
                 self._progress(total(rows[0]))
@@ -119,14 +105,14 @@ class _Worker:
                     last = (last[0], rows[1])
                     continue
                 if any(last):
-                    send(self._out, (number, ROWS, last))
+                    self._say(number, ROWS, last)
                 last = rows
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            send(self._out, (number, END, error.errno or 5))
+            self._say(number, END, error.errno or 5)
         else:
-            send(self._out, (number, LAST, last))
+            self._say(number, LAST, last)
 
     def _read_all(self, path: bytes, files: Sequence[bytes], others: Sequence[bytes], means: Means) -> Iterator[Rows]:
         """Names of one directory in parts; most directories are one."""
@@ -134,8 +120,9 @@ class _Worker:
         for start in range(0, len(files), CHUNK):
             plain, unusual = read_usual(self._tree.enter(path), files[start : start + CHUNK], means.read_ns)
             rest += unusual
-            yield turned(plain), []
+            yield plain, []
         if rest:
+            self._out.flush()  # large files may follow, and directories that others could read
             yield from _chunks(read_names(self._tree, path, rest, means))
 
     def _listed(self, path: bytes) -> tuple[Sequence[bytes], Sequence[bytes]]:
@@ -146,8 +133,12 @@ class _Worker:
     def _progress(self, count: int) -> None:
         self._read += count
         if self._read >= TOLD:
-            send(self._out, (0, READ, self._read))
+            self._say(0, READ, self._read)
+            self._out.flush()
             self._read = 0
+
+    def _say(self, number: int, kind: int, payload: Any) -> None:  # noqa: ANN401  as the constants say
+        self._out.write(framed((number, kind, payload)))
 
 
 def listed(tree: Tree, path: bytes, rules: Rules) -> list[bytes]:
@@ -170,20 +161,28 @@ def _chunks(found: Iterator[Plain | Reading]) -> Iterator[Rows]:
             return
 
 
+def _messages(frames: Frames, out: IO[bytes]) -> Iterator[tuple[Any, ...]]:
+    """What comes, until nothing does; ``out`` is flushed before each wait, so that nobody waits for what lies in it."""
+    while (found := frames.read()) is not None:
+        yield from found
+        out.flush()
+
+
 def main() -> None:
     """Serve until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the scan itself ends this process
-    into, out = sys.stdin.buffer, sys.stdout.buffer
-    hello = receive(into)
-    if hello is None:
-        return
-    path, device, inode, rules = hello
-    with Tree(path) as tree:
-        if (tree.root.st_dev, tree.root.st_ino) != (device, inode):
+    with open(0, "rb", 0, closefd=False) as into, open(1, "wb", _BUFFER, closefd=False) as out:
+        messages = _messages(Frames(into), out)
+        hello = next(messages, None)
+        if hello is None:
             return
-        worker = _Worker(tree, Rules(*rules), out)
-        while (request := receive(into)) is not None:
-            worker.answer(*request)
+        path, device, inode, rules = hello
+        with Tree(path) as tree:
+            if (tree.root.st_dev, tree.root.st_ino) != (device, inode):
+                return
+            worker = _Worker(tree, Rules(*rules), out)
+            for request in messages:
+                worker.answer(*request)
 
 
 if __name__ == "__main__":

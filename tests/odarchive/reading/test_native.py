@@ -30,14 +30,14 @@ def test_the_extension_is_there_where_it_can_be():
     """Everything else here would be skipped in silence."""
     if os.environ.get(native.SWITCH) == "0":
         pytest.skip(f"{native.SWITCH}=0: reading in C is left alone, only Python's way is tested")
-    assert native.functions is not None or COMPILER is None, "make install: reading/_native.c is not built"
+    assert native.functions is not None or COMPILER is None, "make install: reading/native_c is not built"
 
 
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 def test_the_compiler_has_nothing_to_say(tmp_path):
-    source = Path(native.__file__).with_name("_native.c")
+    sources = sorted((Path(native.__file__).parent / "native_c").glob("*.c"))
     flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{sysconfig.get_path('include')}"]
-    subprocess.run([COMPILER, *flags, "-fPIC", "-shared", "-o", tmp_path / "native.so", source], check=True)
+    subprocess.run([COMPILER, *flags, "-fPIC", "-shared", "-o", tmp_path / "native.so", *sources], check=True)
 
 
 def in_python(monkeypatch, call, *arguments):
@@ -56,10 +56,9 @@ def compared(monkeypatch, folder, read_ns):
         names = [*listed[0], *listed[1], b"gone", b""]
         found = plain.read_usual(fd, names, read_ns)
         assert found == in_python(monkeypatch, plain.read_usual, fd, names, read_ns)
-        assert [[type(value) for value in row] for row in found[0]] == [
-            [bytes, *[int] * 8, type(row[9])] for row in found[0]
-        ]
-        return listed, found
+        rows = list(zip(*found[0], strict=True))
+        assert [[type(value) for value in row] for row in rows] == [[bytes, *[int] * 8, type(row[9])] for row in rows]
+        return listed, (rows, found[1])
     finally:
         os.close(fd)
 
@@ -193,7 +192,7 @@ fd = os.open(sys.argv[1], os.O_RDONLY)
 files, others = tree.told_apart(fd)
 rows, rest = plain.read_usual(fd, sorted(files), 0)
 told = [[name.decode() for name in names] for names in (sorted(files), others, rest)]
-print(json.dumps([*told, [[row[0].decode(), *row[1:5], row[9] and row[9].hex()] for row in rows]]))
+print(json.dumps([*told, [[row[0].decode(), *row[1:5], row[9] and row[9].hex()] for row in zip(*rows)]]))
 """
 """Rows without times and inode numbers, which are others in another copy of the tree."""
 GOES_WRONG = ["fails", "grows", "mode", "refused", "short", "shrinks", "touched", "touched-after"]
@@ -213,7 +212,7 @@ def test_files_that_change_while_they_are_read(tmp_path):
         (folder / "link").symlink_to("usual")
         for name in ("usual", "listed-1", "listed-2", "race-unsupported", *(f"race-{what}" for what in GOES_WRONG)):
             (folder / name).write_bytes(name.encode() * 50)
-        env = {**os.environ, native.SWITCH: switch, "LD_PRELOAD": str(shim)}
+        env = {**os.environ, native.SWITCH: switch, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {shim}"}
         done = subprocess.run(
             [sys.executable, "-c", REPORT, folder], env=env, check=True, capture_output=True, text=True
         )
@@ -249,7 +248,7 @@ def test_signals_are_heard(tmp_path):
 
 @compiled
 def test_what_both_hold_for_large_and_sparse(tmp_path, monkeypatch):
-    assert (digest.BLOCK, attributes.SPARSE) == (1 << 20, 1 << 16)  # as in _native.c
+    assert (digest.BLOCK, attributes.SPARSE) == (1 << 20, 1 << 16)  # as in usual.c
     for size in (digest.BLOCK - 1, digest.BLOCK):
         (tmp_path / f"large{size}").write_bytes(os.urandom(size))
     for size in (attributes.SPARSE - 1, attributes.SPARSE):
