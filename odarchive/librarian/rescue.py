@@ -43,6 +43,7 @@ ROUND = 1 << 30
 Neighbour = tuple[ContentId, bytes, int, Extent]
 """A content that nobody asked for, all of it in one place: `discs.following`."""
 
+MADE = "; it is made again from parity"
 _TOLD = 5
 """Reasons, or runs of sectors, that are told."""
 
@@ -118,6 +119,7 @@ class Rescue:
             Extent(kin.segments[one.member], one.address, one.length, one.sector) for one in self._sums.stretches()
         ]
         self.want = demand.mend(kin.segments[kin.lost], pieces, at=trio.current_time())
+        self.want.on_change.append(self._told_to_wait)
 
     def _open(self) -> None:
         from odarchive.parity.piecemeal import Piecemeal  # noqa: PLC0415  the extra `parity` is needed here alone
@@ -148,6 +150,14 @@ class Rescue:
         await self._hopeless(f"parity set {self._kin.number} has too few discs left for it")
         if self._bay is not None:  # some of it may have been made for somebody else
             await self._deliver(self._bay)
+
+    def _told_to_wait(self) -> None:
+        """What a person is asked for concerns those who wait for it."""
+        if self.want.ended or not self.want.why:
+            return
+        for want in {id(lost.want): lost.want for lost in (*self._losts, *self._later) if lost.want}.values():
+            want.why = f"{want.why.partition(MADE)[0]}{MADE}: {self.want.why}"
+            want.changed()
 
     def _runs(self, lost: Lost) -> list[range]:
         return [range(*self._sums.blocks(*sectors)) for sectors in lost.sectors]

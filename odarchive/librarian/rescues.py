@@ -21,7 +21,7 @@ from odarchive.chunks import CHUNK
 from odarchive.errors import DamageFound, NotFound
 from odarchive.librarian.demand import NOWHERE, Demand, Want
 from odarchive.librarian.kin import Kin, kin_of
-from odarchive.librarian.rescue import Label, Lost, Outcomes, Rescue, Takers
+from odarchive.librarian.rescue import MADE, Label, Lost, Outcomes, Rescue, Takers
 from odarchive.librarian.spans import part_of, touches
 from odarchive.librarian.workroom import Workroom
 from odarchive.model import SECTOR, ContentId, DiscState, Extent, SegmentId
@@ -85,7 +85,7 @@ class Rescues:
         except OSError as error:
             want.why = f"{why}; staging in {self._room.config.staging} is needed to make it again: {error.strerror}"
             return False
-        want.why = f"{why}; it is made again from parity"
+        want.why = f"{why}{MADE}"
         await rescue.ask([*self._moved(want, extents), *self._rest(want, extents, is_there=is_there), *neighbours])
         return True
 

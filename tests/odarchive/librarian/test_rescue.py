@@ -17,6 +17,7 @@ pytest.importorskip("numpy")
 from odarchive.catalogue import discs, paritysets, schema
 from odarchive.chunks import CHUNK
 from odarchive.cli import main
+from odarchive.correction.room import parse_ecc
 from odarchive.digest import content_digest
 from odarchive.librarian.asking import Asked
 from odarchive.librarian.kin import kin_of
@@ -29,9 +30,18 @@ from robot.sim.world import World
 from tests.odarchive.librarian.shop import Shop
 from tests.odarchive.librarian.test_librarian import cached
 from tests.odarchive.librarian.test_parts import handed_out
+from tests.odarchive.librarian.test_stack import INPUT, OUTPUT, StackShop
+from tests.odarchive.repair.test_correction import needs_dvdisaster
 
 MEDIUM = parse_medium("10MB")
 FILMS = 4
+
+
+class Wide(Shop):
+    """With room for copies."""
+
+    def make_world(self, blanks, kind):
+        World.create(self.root / "world", slots=16, drives=2, blanks=range(1, 16), kind=kind)
 
 
 @pytest.fixture(scope="module")
@@ -40,29 +50,27 @@ def built():
     return {}
 
 
-@pytest.fixture(params=["plain", "sealed"])
-def kind(request):
-    return request.param
-
-
 def film(shop, number):
     return shop.contents[f"film{number}".encode()]
 
 
-async def burned(built, root, kind="plain", parity=1, **options):
+async def burned(built, root, kind="plain", parity=1, *, ecc="none", **options):
     """Four discs with a film and small files on each, and the parity discs of their set."""
-    key = (kind, parity, *options.items())
+    key = (kind, parity, ecc, *options.items())
     if key not in built:
-        built[key] = await _burned(Path(tempfile.mkdtemp(dir=root.parent)), kind, parity, options)
+        built[key] = await _burned(
+            Wide(Path(tempfile.mkdtemp(dir=root.parent)), sealed=kind == "sealed", **options), parity, ecc
+        )
     model = built[key]
     shop = replace(model, root=root)
     shutil.copytree(model.root, root, symlinks=True, dirs_exist_ok=True)
     return shop
 
 
-async def _burned(root, kind, parity, options):
-    shop = Shop(root, sealed=kind == "sealed", **options)
-    shop.build(files=1, size=10, blanks=range(1, 9))
+async def _burned(shop, parity, ecc="none"):
+    shop.build(files=1, size=10, blanks=range(1, 7))
+    config = shop.root / "archive" / "archive.toml"
+    config.write_text(config.read_text().replace("[burn]\n", f'[burn]\necc = "{ecc}"\n'))
     chance = random.Random(5)
     for number in range(FILMS):
         where = shop.root / "photos" / f"disc{number}"
@@ -74,7 +82,7 @@ async def _burned(root, kind, parity, options):
             (where / f"{small}.jpg").write_bytes(body)
     command = ["-a", str(shop.root / "archive")]
     assert main([*command, "scan", str(shop.root / "photos")]) == 0
-    make_plan(shop.archive.catalogue, MEDIUM, Wish(parity=(FILMS, parity)))
+    make_plan(shop.archive.catalogue, MEDIUM, Wish(parity=(FILMS, parity), ecc=parse_ecc(ecc)))
     with shop.archive.catalogue.write() as connection:
         paritysets.close(connection, 1, now_ns=0)
     main([*command, "burn", "all"])
@@ -141,6 +149,7 @@ async def part(librarian, shop, body, start, length, *, wait=20_000.0):
     return await librarian.recall_part(content_id(shop, body), Asked(start, length), wait)
 
 
+@pytest.mark.parametrize("kind", ["plain", "sealed"])
 async def test_scratched_chunks_come_from_the_set(autojump_clock, built, tmp_path, kind):
     shop = await burned(built, tmp_path, kind)
     body = film(shop, 1)
@@ -162,7 +171,10 @@ async def test_scratched_chunks_come_from_the_set(autojump_clock, built, tmp_pat
     assert shop.violations() == []
 
 
-@pytest.mark.parametrize("gone", ["empty slot", "nowhere", "missing", "illegible"])
+@pytest.mark.parametrize(
+    ("kind", "gone"),
+    [("plain", "empty slot"), ("plain", "nowhere"), ("plain", "missing"), ("sealed", "illegible")],
+)
 async def test_a_disc_that_is_lost_whole_comes_from_the_set(autojump_clock, built, tmp_path, kind, gone):
     shop = await burned(built, tmp_path, kind)
     body, small = film(shop, 2), shop.contents[b"2/1"]
@@ -327,8 +339,8 @@ async def moves(librarian):
     return (await librarian.room.jukebox.status()).machine.moves
 
 
-async def test_a_folder_of_a_lost_disc_costs_one_round_through_the_set(autojump_clock, built, tmp_path, kind):
-    shop = await burned(built, tmp_path, kind)
+async def test_a_folder_of_a_lost_disc_costs_one_round_through_the_set(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path, "sealed")
     body = film(shop, 2)
     take_away(shop, place(shop, body)[0].label)
     files = sorted(
@@ -409,3 +421,112 @@ async def test_a_staging_folder_without_room_is_told(autojump_clock, built, tmp_
         assert await librarian.recall(content_id(shop, body), 20_000) == ("failed", why)
         await trio.sleep(700)
         assert await librarian.recall(content_id(shop, body), 20_000) == ("done", "")
+
+
+async def test_contents_without_chunk_digests_come_as_a_whole(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path)
+    body = film(shop, 1)
+    disc, extent = place(shop, body)
+    with shop.archive.catalogue.write() as connection:
+        connection.execute(schema.chunks.delete())
+    scratch(shop, disc.label, (extent.sector + 700, 3))
+    async with shop.life() as librarian:
+        assert (await part(librarian, shop, body, CHUNK, 10)).state == "done"
+        assert cached(shop, body) == body
+        for bay in librarian.bays:
+            await bay.clear()
+    take_away(shop, place(shop, film(shop, 2))[0].label)
+    scratch(shop, disc.label)
+    async with shop.life() as librarian:
+        assert await librarian.recall(content_id(shop, film(shop, 2)), 20_000) == ("done", "")
+        assert cached(shop, film(shop, 2)) == film(shop, 2)
+        assert len(librarian.demand) == 0
+
+
+async def test_readers_at_random_of_a_set_with_a_lost_disc_are_given_the_true_bytes(autojump_clock, built, tmp_path):
+    """Many readers, some of whom go away, of a disc that is gone, one that is scratched, and others."""
+    shop = await burned(built, tmp_path, parity=2)
+    take_away(shop, place(shop, film(shop, 0))[0].label)
+    disc, extent = place(shop, film(shop, 1))
+    scratch(shop, disc.label, (extent.sector + CHUNK // 2048, 700))
+    bodies = [film(shop, 0), film(shop, 1), *shop.contents.values()]
+    chance = random.Random(23)
+    async with shop.life() as librarian:
+
+        async def reader(moves):
+            for body, start, length, patience in moves:
+                with trio.move_on_after(patience):
+                    assert (await part(librarian, shop, body, start, length)).state == "done"
+                    assert handed_out(shop, start, length, body) == body[start : start + length]
+                await trio.sleep(patience / 7)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(6):
+                moves = []
+                for _ in range(5):
+                    body = chance.choice(bodies)
+                    start, patience = chance.randrange(len(body)), chance.choice([3.0, 400.0, 1e5])
+                    moves.append((body, start, chance.randint(1, 2 * CHUNK), patience))
+                nursery.start_soon(reader, moves)
+        await trio.sleep(7200)
+        assert len(librarian.demand) == 0
+    assert told(shop, "lost") == []
+    assert shop.violations() == []
+
+
+async def test_copies_of_one_image_carry_other_labels_and_help_all_the_same(autojump_clock, built, tmp_path):
+    shop = await burned(built, tmp_path, copies=2)
+    body = film(shop, 1)
+    segment = place(shop, body)[0].segment
+    with shop.archive.catalogue.read() as connection:
+        for one in discs.known_of(connection, segment):
+            take_away(shop, one.label)
+    async with shop.life() as librarian:
+        for content in (body, shop.contents[b"1/0"], shop.contents[b"1/1"]):
+            assert await librarian.recall(content_id(shop, content), 40_000) == ("done", "")
+            assert cached(shop, content) == content
+    assert told(shop, "read-failed") == []
+
+
+@needs_dvdisaster
+@pytest.mark.parametrize("what", ["scratch", "gone"])
+async def test_discs_with_error_correction_too(autojump_clock, built, tmp_path, what):
+    shop = await burned(built, tmp_path, ecc="15%")
+    (found,) = the_sets(shop)
+    assert all(one.ecc_size and one.ecc_size > one.image_size for one in found.data), found
+    body = film(shop, 1)
+    disc, extent = place(shop, body)
+    if what == "scratch":
+        scratch(shop, disc.label, (extent.sector + 700, 3))
+    else:
+        take_away(shop, disc.label)
+    async with shop.life() as librarian:
+        assert await librarian.recall(content_id(shop, body), 20_000) == ("done", "")
+        assert cached(shop, body) == body
+
+
+async def test_a_person_brings_the_discs_of_the_set(autojump_clock, tmp_path):
+    shop = StackShop(tmp_path, name="ras13")
+    await _burned(shop, 1)
+    body = film(shop, 1)
+    disc, extent = place(shop, body)
+    scratch(shop, disc.label, (extent.sector + 700, 3))
+    asked = set()
+    async with shop.life() as librarian:
+
+        async def reader():
+            with trio.fail_after(20_000):
+                while (answer := await part(librarian, shop, body, CHUNK, 10, wait=50)).state == "waiting":
+                    asked.add(answer.why)
+                    await trio.sleep(1)
+            assert answer.state == "done"
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(reader)
+            while True:
+                await trio.sleep(300)
+                shop.carry(OUTPUT, INPUT)
+                await librarian.look_again()
+    assert handed_out(shop, CHUNK, CHUNK, body) == body[CHUNK : 2 * CHUNK]
+    assert any(f"{disc.label}: drive 0" in why and "parity: put disc SHOP_0002" in why for why in asked), asked
