@@ -92,7 +92,10 @@ class _Mended:
         self._made = made
 
     async def read(self, sector: int, length: int) -> bytes:
-        return self._made.read(sector, length)
+        try:
+            return self._made.read(sector, length)
+        except OSError as error:
+            raise ReadFailed(f"staging does not give what was made again: {error.strerror}", sector=sector) from error
 
     exactly = read
 
@@ -112,6 +115,8 @@ class Rescue:
         self._bay: Bay | None = None
         self._reasons: list[str] = []
         self._made_again: list[tuple[int, int]] = []
+        self._handing = 0
+        """Bays that are handing over what was made: the sums stay until they have."""
         self._sums: Piecemeal
         self._file: BinaryIO
         self._open()
@@ -144,7 +149,12 @@ class Rescue:
                 for at in run:
                     self._of_block.setdefault(at, []).append(lost)
         for first, end in _joined(fresh):
-            for address in self._sums.need((first, end)):
+            try:
+                needed = self._sums.need((first, end))
+            except OSError as error:
+                await self.fail(self._no_room(error))
+                return
+            for address in needed:
                 self.want.ask(*address)
             self._sums.made |= {at for at in range(first, end) if self._sums.complete((at, at + 1))}
         await self._hopeless(f"parity set {self._kin.number} has too few discs left for it")
@@ -215,6 +225,8 @@ class Rescue:
 
         A block with another checksum is no proof against its disc: the discs' own labels are in some.
         """
+        if self.want.ended:
+            return
         block = self._sums.block
         segment = self._kin.segments[address // block // self._kin.of.layout.length]
         self.want.bad_at.add((disc.id, address))
@@ -240,7 +252,11 @@ class Rescue:
         await self._anew(addresses, erased=True, why=why)
 
     async def _anew(self, addresses: list[int], *, erased: bool, why: str) -> None:
-        needless, needed = self._sums.begin_anew(addresses, erased=erased)
+        try:
+            needless, needed = self._sums.begin_anew(addresses, erased=erased)
+        except OSError as error:
+            await self.fail(self._no_room(error))
+            return
         for run in needless:
             uncover(self.want.missing, *run)
         for run in needed:
@@ -275,12 +291,16 @@ class Rescue:
         for lost in ready:
             self._forget(lost)
         reader = _Mended(self._sums)
-        for lost in ready:
-            self._made_again += lost.sectors
-            if lost.neighbour is not None:
-                await self._takers.along(bay, reader, lost.neighbour)
-            elif lost.want is not None and not lost.want.ended:
-                await self._takers.mended(bay, reader, lost.want, lost.extent)
+        self._handing += 1
+        try:
+            for lost in ready:
+                self._made_again += lost.sectors
+                if lost.neighbour is not None:
+                    await self._takers.along(bay, reader, lost.neighbour)
+                elif lost.want is not None and not lost.want.ended:
+                    await self._takers.mended(bay, reader, lost.want, lost.extent)
+        finally:
+            self._handing -= 1
         await self._done()
 
     def _forget(self, lost: Lost) -> None:
@@ -292,7 +312,7 @@ class Rescue:
 
     async def _done(self) -> None:
         """Begin the next round, or end, when nothing is left of this one."""
-        if self._losts or self.want.ended:
+        if self._losts or self._handing or self.want.ended:
             return
         self._file.close()
         self.want.missing.clear()

@@ -21,6 +21,7 @@ from odarchive.correction.room import parse_ecc
 from odarchive.digest import content_digest
 from odarchive.librarian.asking import Asked
 from odarchive.librarian.kin import kin_of
+from odarchive.librarian.rescues import PAUSE
 from odarchive.media import parse_medium
 from odarchive.model import ContentId, DiscState, SlotState
 from odarchive.parity.discset import parse
@@ -28,6 +29,7 @@ from odarchive.parity.layout import BLOCK
 from odarchive.planning import Wish, make_plan
 from robot.sim.world import World
 from tests.odarchive.librarian.shop import Shop
+from tests.odarchive.librarian.test_broken_disks import BrokenDisk
 from tests.odarchive.librarian.test_librarian import cached
 from tests.odarchive.librarian.test_parts import handed_out
 from tests.odarchive.librarian.test_stack import INPUT, OUTPUT, StackShop
@@ -530,3 +532,52 @@ async def test_a_person_brings_the_discs_of_the_set(autojump_clock, tmp_path):
                 await librarian.look_again()
     assert handed_out(shop, CHUNK, CHUNK, body) == body[CHUNK : 2 * CHUNK]
     assert any(f"{disc.label}: drive 0" in why and "parity: put disc SHOP_0002" in why for why in asked), asked
+
+
+async def test_the_disk_of_staging_may_be_gone_from_any_of_its_calls_on(autojump_clock, built, tmp_path, monkeypatch):
+    shop = await burned(built, tmp_path, parity=2)
+    body = film(shop, 1)
+    disc, extent = place(shop, body)
+    scratch(shop, disc.label, (extent.sector + CHUNK // 2048 + 9, 3))
+    other, there = place(shop, film(shop, 2))
+    scratch(shop, other.label, (there.sector + CHUNK // 2048 + 9, 3))
+    broken = BrokenDisk(monkeypatch, tmp_path / "archive" / "staging")
+    states = set()
+    async with shop.life() as librarian:
+        for at in range(1, 1000, 29):
+            broken.arm(at, on=True)
+            answer = await part(librarian, shop, body, CHUNK + 5, 10)
+            broken.armed = False
+            states.add(answer.state)
+            assert answer.state == "done" or "Input/output error" in answer.why, answer
+            await trio.sleep(PAUSE + 1)
+            assert (await part(librarian, shop, body, CHUNK + 5, 10)).state == "done", at
+            assert handed_out(shop, CHUNK, CHUNK, body) == body[CHUNK : 2 * CHUNK]
+            librarian.room.cache.drop(content_digest(body))
+            assert len(librarian.demand) == 0
+            if not broken.fired:
+                break
+    assert states == {"done", "failed"}
+    assert at > 100
+
+
+async def test_what_was_made_stays_until_it_is_handed_over(autojump_clock, built, tmp_path):
+    """Another drive brings the last that somebody else waits for, while one still hands over."""
+    shop = await burned(built, tmp_path)
+    body = film(shop, 1)
+    disc, extent = place(shop, body)
+    scratch(shop, disc.label, (extent.sector + CHUNK // 2048 + 9, 3))
+    async with shop.life() as librarian:
+        rescues = librarian._recaller._rescues
+        real = rescues._takers.mended
+
+        async def slow(bay, sectors, want, lost):
+            (rescue,) = rescues._running.values()
+            await rescue._deliver(bay)
+            await real(bay, sectors, want, lost)
+
+        rescues._takers = replace(rescues._takers, mended=slow)
+        answer = await part(librarian, shop, body, CHUNK + 5, 10)
+        assert answer.state == "done", answer
+        assert rescues._running == {}
+    assert handed_out(shop, CHUNK, CHUNK, body) == body[CHUNK : 2 * CHUNK]
