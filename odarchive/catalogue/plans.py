@@ -6,7 +6,8 @@ gone or different.
 
 import heapq
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -121,12 +122,22 @@ def next_segment(connection: Connection) -> int:
 def add_segment(
     connection: Connection,
     planned: Planned,
-    pieces: Sequence[tuple[ContentId, int, int]],
+    pieces: Iterable[tuple[int, int, int]],
     *,
+    payload: int = 0,
     copies: int | None = None,
     places: int | None = None,
 ) -> None:
-    """Record a plan for one disc: its pieces are (content, start, length); how many copies, in how many places."""
+    """Record a plan for one disc.
+
+    Args:
+        connection: a write transaction.
+        planned: the segment.
+        pieces: (content, start, length) of each, in any order; a million of them are never held as objects.
+        payload: their lengths added up.
+        copies: how many discs are wanted.
+        places: in how many places.
+    """
     connection.execute(
         insert(schema.segment).values(
             id=planned.id,
@@ -135,17 +146,22 @@ def add_segment(
             media=planned.media,
             capacity=planned.capacity,
             planned_bytes=planned.planned_bytes,
-            payload_bytes=sum(length for _, _, length in pieces),
+            payload_bytes=payload,
             created_ns=planned.created_ns,
             copies=copies,
             places=places,
             ecc_size=planned.ecc_size,
         )
     )
-    if pieces:
-        ascending = sorted(pieces)  # such rows fill their pages
-        rows = [{"content": c, "segment": planned.id, "start": s, "length": n} for c, s, n in ascending]
-        connection.execute(insert(schema.piece), rows)
+    raw = driver(connection)
+    raw.execute("CREATE TEMP TABLE new_piece (content, start, length, PRIMARY KEY (content, start)) WITHOUT ROWID")
+    raw.executemany("INSERT INTO temp.new_piece VALUES (?, ?, ?)", pieces)
+    raw.execute(
+        "INSERT INTO piece (content, segment, start, length) SELECT content, ?, start, length FROM temp.new_piece"
+        " ORDER BY content, start",  # ascending rows fill their pages
+        (planned.id,),
+    )
+    raw.execute("DROP TABLE temp.new_piece")
 
 
 def carry(connection: Connection, keys: Iterable[tuple[int, bytes, int]], segment: int) -> None:
@@ -189,12 +205,17 @@ def extents(connection: Connection, number: SegmentId) -> Iterator[tuple[Content
 
 
 def names_on(connection: Connection, number: SegmentId) -> Iterator[Name]:
-    """Current names of the contents that have a piece on the segment, mostly by content.
+    """Current names of the contents that have a piece on the segment, by content."""
+    held = "(SELECT DISTINCT content AS id FROM piece WHERE segment = ?1)"
+    return names_of(driver(connection), held, number)
+
+
+def names_of(raw: sqlite3.Connection, contents: str, *values: int) -> Iterator[Name]:
+    """Current names of contents, in their order; ``contents``: a query in parentheses whose column ``id`` has them.
 
     In several questions: in one, and in an order that no index has, SQLite would keep all of them for a while.
     """
-    raw, held = driver(connection), "(SELECT DISTINCT content AS id FROM piece WHERE segment = ?1)"
-    asked = (map(Name._make, raw.execute(way, (number,))) for way in ways(NAME, held, CURRENT))
+    asked = (map(Name._make, raw.execute(way, values)) for way in ways(NAME, contents, CURRENT))
     return heapq.merge(*asked, key=lambda name: name.content or 0)
 
 

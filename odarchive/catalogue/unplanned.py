@@ -6,22 +6,26 @@ they were not planned.
 """
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
+import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from stat import S_ISDIR
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from odarchive.catalogue import plans
 from odarchive.catalogue.contents import named_by
 from odarchive.catalogue.database import driver
 from odarchive.catalogue.entries import CURRENT
-from odarchive.catalogue.plans import NAME, Name
-from odarchive.catalogue.runs import by_numbers
-from odarchive.model import ContentId, Ino, SegmentId
+from odarchive.catalogue.plans import NAME, Name, Piece
+from odarchive.catalogue.runs import DIRECTORY, by_numbers
+from odarchive.model import SegmentId
 
 _DIRECTORY = "content IS NULL AND mode & 0xF000 = 0x4000"
+_BY_INO = f"SELECT {NAME} FROM entry WHERE ino = ? AND {DIRECTORY} AND {_DIRECTORY} AND {CURRENT}"
+_CACHE_KIB = 8_000
+"""The catalogue is read once and in its order: what is kept of it would only be in the way of the planner's columns."""
 _SEVERAL = 20
 """From a part of so many of all contents on, entries are read in order rather than looked up."""
 
@@ -55,6 +59,7 @@ class Unplanned:
         self._open = "(" + ",".join(str(int(number)) for number in reopened) + ")"
         raw.execute("CREATE TEMP TABLE todo (id INTEGER PRIMARY KEY, size INTEGER NOT NULL)")
         raw.execute("CREATE TEMP TABLE wanted (id INTEGER PRIMARY KEY)")
+        raw.execute("CREATE TEMP TABLE chosen (content, start, length, PRIMARY KEY (content, start)) WITHOUT ROWID")
         raw.execute(
             "INSERT INTO temp.todo SELECT id, size FROM content WHERE id NOT IN (SELECT content FROM foreign_place)"
             " AND coalesce((SELECT sum(length) FROM piece"
@@ -62,6 +67,10 @@ class Unplanned:
         )
         self.contents, self.highest = raw.execute("SELECT count(*), coalesce(max(id), 0) FROM temp.todo").fetchone()
         """How many contents are to be placed, and the highest number of these."""
+
+    def let_go(self) -> None:
+        """Give back the memory of what was read of the catalogue."""
+        self._raw.execute("PRAGMA shrink_memory")
 
     def directories(self) -> Iterator[tuple[int, int, bytes]]:
         """(inode, parent, name) of every current directory, the root included."""
@@ -95,31 +104,33 @@ class Unplanned:
         )
         yield from map(BareEntry._make, rows)
 
-    def chosen(self, contents: Iterable[int]) -> tuple[dict[ContentId, list[Name]], dict[ContentId, bytes]]:
-        """All current names and the digest of each of these contents."""
-        self._want(contents)
-        names: dict[ContentId, list[Name]] = {}
-        rows = self._raw.execute(f"{named_by(NAME, 'temp.wanted', CURRENT)} ORDER BY parent, name")
-        for name in map(Name._make, rows):
-            names.setdefault(ContentId(name.content or 0), []).append(name)
-        digests = self._raw.execute("SELECT id, digest FROM content WHERE id IN (SELECT id FROM temp.wanted)")
-        return names, {ContentId(content): digest for content, digest in digests}
+    def choose(self, pieces: Iterable[tuple[int, int, int]]) -> None:
+        """Say what the next two are asked about: (content, start, length) of all that is on a disc."""
+        self._raw.execute("DELETE FROM temp.chosen")
+        self._raw.executemany("INSERT INTO temp.chosen VALUES (?, ?, ?)", pieces)
+
+    def chosen_names(self) -> Iterator[Name]:
+        """All current names of the chosen contents, by content."""
+        return plans.names_of(self._raw, "(SELECT DISTINCT content AS id FROM temp.chosen)")
+
+    def chosen_pieces(self) -> Iterator[Piece]:
+        """The chosen pieces, by content and start."""
+        rows = self._raw.execute(
+            "SELECT chosen.content, start, length, digest, size FROM temp.chosen"
+            " CROSS JOIN content ON content.id = chosen.content ORDER BY 1, 2"
+        )
+        return itertools.starmap(Piece, rows)
+
+    def directory(self, ino: int) -> Name | None:
+        """The current directory of a number."""
+        row = self._raw.execute(_BY_INO, (ino,)).fetchone()
+        return None if row is None else Name._make(row)
 
     def entries(self, inodes: Iterable[int]) -> list[Name]:
         """The current entries without content of these inodes: directories, symlinks, empty files."""
         self._want(inodes)
         ways = by_numbers(NAME, "temp.wanted", f"content IS NULL AND {CURRENT}")
         return [Name._make(row) for way in ways for row in self._raw.execute(way)]
-
-    def above(self, inodes: Iterable[int]) -> dict[Ino, Name]:
-        """The directories with these numbers and all above them, but for the root."""
-        found: dict[Ino, Name] = {}
-        wanted: set[int] = {ino for ino in inodes if ino > 1}
-        while wanted:
-            names = [name for name in self.entries(wanted) if S_ISDIR(name.mode)]
-            found |= {name.ino: name for name in names}
-            wanted = {int(name.parent) for name in names if name.parent > 1 and name.parent not in found}
-        return found
 
     def _want(self, numbers: Iterable[int]) -> None:
         self._raw.execute("DELETE FROM temp.wanted")
@@ -130,8 +141,12 @@ class Unplanned:
 def unplanned(connection: Connection, reopened: Sequence[SegmentId] = ()) -> Iterator[Unplanned]:
     """What is to be planned, as the transaction of ``connection`` sees it."""
     raw = driver(connection)
+    (usual,) = raw.execute("PRAGMA cache_size").fetchone()
+    raw.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     try:
         yield Unplanned(raw, reopened)
     finally:
+        raw.execute(f"PRAGMA cache_size = {int(usual)}")
         raw.execute("DROP TABLE IF EXISTS temp.todo")
         raw.execute("DROP TABLE IF EXISTS temp.wanted")
+        raw.execute("DROP TABLE IF EXISTS temp.chosen")

@@ -20,8 +20,7 @@ from odarchive.catalogue.database import Catalogue
 from odarchive.catalogue.publish import publish
 from odarchive.catalogue.unplanned import Unplanned, unplanned
 from odarchive.media import Medium
-from odarchive.model import ContentId, SegmentId, SegmentState
-from odarchive.plan import Part
+from odarchive.model import SegmentId, SegmentState
 from odarchive.planning.exact import Exact
 from odarchive.planning.sets import Sets
 from odarchive.planning.spread import Shapes, Spread, spread
@@ -149,7 +148,7 @@ class _Discs:
         """See the port."""
         replans.reopen(connection, self.result.topped_up)
         for segment, disc in zip(self.result.segments, self.discs, strict=True):
-            self._segment(connection, segment, disc.parts())
+            self._segment(connection, segment, disc)
         if self.result.waiting_bytes:
             publish(connection)
         if self.wish.parity is None:
@@ -158,7 +157,7 @@ class _Discs:
         made = sets.assign((one.id, one.medium) for one in self.result.segments if one.id is not None)
         return replace(self.result, parity=len(made))
 
-    def _segment(self, connection: Connection, segment: PlannedSegment, parts: Sequence[Part]) -> None:
+    def _segment(self, connection: Connection, segment: PlannedSegment, disc: Spread) -> None:
         tree, number = self.tree, segment.id
         assert number is not None  # noqa: S101  only a dry run has none
         row = plans.Planned(
@@ -171,13 +170,10 @@ class _Discs:
             self.created_ns,
             segment.ecc_size,
         )
-        pieces = [
-            (ContentId(tree.content[part.item]), tree.start[part.item] + part.start, part.length)
-            for part in parts
-            if part.length
-        ]
-        plans.add_segment(connection, row, pieces, copies=self.wish.copies, places=self.wish.places)
-        plans.carry(connection, ((e.parent, e.name, e.since) for e in tree.carried_by(parts)), number)
+        pieces = ((tree.content[part.item], tree.begin(part), part.length) for part in disc.listed() if part.length)
+        wish, payload = self.wish, segment.payload_bytes
+        plans.add_segment(connection, row, pieces, payload=payload, copies=wish.copies, places=wish.places)
+        plans.carry(connection, ((e.parent, e.name, e.since) for e in tree.carried_by(disc.listed())), number)
 
 
 def _prefix(connection: Connection) -> str:
@@ -258,7 +254,7 @@ class _Making:
         medium = disc.medium
         exact = Exact(self.connection, self.todo, self.tree, self.shapes.catalogue(medium))
         row = plans.Planned(number, label, SegmentState.PLANNED, medium.name, medium.capacity, 0, self.created_ns)
-        size = exact.size(row, disc.parts())
+        size = exact.size(row, disc.listed)
         if size > disc.bound or size > self.wish.usable(medium):
             raise AssertionError(f"the costs of {label} were no upper bound: {disc.bound} planned, {size} laid out")
         return size

@@ -66,7 +66,7 @@ class _Files:
 
     def __init__(self, directories: Directories, names: Iterable[FileName], order: Order) -> None:
         self.ino, self.content, self.size = array("q"), array("q"), array("q")
-        self.cost = array("q")
+        self.cost = array("I")
         """Upper bound of what the name takes on a disc."""
         self.class_ = array("b")
         """How important each is, if there is an order."""
@@ -104,8 +104,8 @@ class Tree:
         self.columns = Columns(per_mib=costs.PER_MIB)
         self.content = array("q")
         """Of each item; 0: it has only entries without content."""
-        self.start = array("q")
-        """Where in its content an item begins."""
+        self._start: dict[int, int] = {}
+        """Where in its content an item begins, of those that do not begin with it."""
         self.names = array("i")
         """Names of files each item has, empty files included."""
         self.carried: dict[int, list[BareEntry]] = {}
@@ -121,6 +121,7 @@ class Tree:
         placed = unplanned.placed()
         files = _Files(self._directories, unplanned.names(), self.order)
         bare = self._grouped(unplanned.bare())
+        unplanned.let_go()  # everything has been read, and the columns grow once more
         places = sorted({*files.groups, *bare})
         for class_ in range(len(patterns) + 1):
             self._folders.clear()  # what is in the same folder and less important is another part of the tree
@@ -130,6 +131,11 @@ class Tree:
                 self._bare(place, first, bare.get(place, []) if mine else [])
             self.ends.append(len(self.content))
         self._join()
+        del self._ino, self._item
+
+    def begin(self, part: Part) -> int:
+        """Where in its content a part begins."""
+        return self._start.get(part.item, 0) + part.start
 
     def carried_by(self, parts: Iterable[Part]) -> list[BareEntry]:
         """The entries without content that ride with these parts; those of a torn item with its first one."""
@@ -168,7 +174,7 @@ class Tree:
         item = first if first < len(self.content) else -1
         path = self._directories.paths[place]
         for at in range(0, len(bare), _TOGETHER):
-            some = bare[at : at + _TOGETHER]
+            some = bare[at : at + _TOGETHER] if len(bare) > _TOGETHER else bare
             if item < 0 or at:
                 item = len(self.content)
                 self._add(0, 0, 0, 0, self._folder(place))
@@ -178,7 +184,8 @@ class Tree:
 
     def _add(self, content: int, start: int, length: int, cost: int, folder: int) -> None:
         self.content.append(content)
-        self.start.append(start)
+        if start:
+            self._start[len(self.content) - 1] = start
         self.names.append(1 if content else 0)
         self._ino.append(0)
         own = cost + costs.content_cost() + self._per_content if content else 0
