@@ -103,24 +103,25 @@ def close(connection: Connection, number: int, *, now_ns: int) -> None:
         raise NotFound(f"there is no parity set {number}; `odarchive parity-set list` lists them")
 
 
-def every(connection: Connection, number: int | None = None) -> list[ParitySet]:
-    """All sets, oldest first, or the one of a number."""
-    query = select(_s.id, _s.uuid, _s.data, _s.created_ns, _s.closed_ns).order_by(_s.id)
-    if number is not None:
-        query = query.where(_s.id == number)
+def every(connection: Connection) -> list[ParitySet]:
+    """All sets, oldest first."""
+    return _sets(connection, select(_s.id, _s.uuid, _s.data, _s.created_ns, _s.closed_ns).order_by(_s.id))
+
+
+def of(connection: Connection, segment: SegmentId, kind: str) -> ParitySet | None:
+    """The set a segment belongs to as one of its data or parity discs."""
+    number = select(_m.parity_set).where(_m.segment == segment, _m.kind == kind).scalar_subquery()
+    query = select(_s.id, _s.uuid, _s.data, _s.created_ns, _s.closed_ns).where(_s.id == number)
+    return next(iter(_sets(connection, query)), None)
+
+
+def _sets(connection: Connection, query: Select[int, str, int, int, int | None]) -> list[ParitySet]:
     found = []
     for row in connection.execute(query).all():
         data, parity = (_segments(connection, row[0], kind) for kind in (DATA, PARITY))
         closed = row[4] is not None or len(data) >= row[2]
         found.append(ParitySet(row[0], row[1], row[2], row[3], closed, data, parity))
     return found
-
-
-def of(connection: Connection, segment: SegmentId, kind: str) -> ParitySet | None:
-    """The set a segment belongs to as one of its data or parity discs."""
-    query = select(_m.parity_set).where(_m.segment == segment, _m.kind == kind)
-    number = connection.scalar(query)
-    return None if number is None else every(connection, number)[0]
 
 
 def keeps_image(connection: Connection, segment: SegmentId) -> bool:

@@ -13,7 +13,7 @@ Concurrency: shared by the bays; every await leaves want and sums consistent.
 """
 
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -105,7 +105,7 @@ class Rescue:
 
     def __init__(self, room: Workroom, demand: Demand, kin: Kin, lost: Label, outcomes: Outcomes) -> None:
         """Begin with nothing asked."""
-        self._room, self._demand, self._kin, self._label, self._own = room, demand, kin, lost.name, lost.is_there
+        self._room, self._demand, self.kin, self._label, self._own = room, demand, kin, lost.name, lost.is_there
         self._takers, self._ended = outcomes.takers, outcomes.ended
         self._order = list(kin.order)
         self._losts: list[Lost] = []
@@ -132,7 +132,7 @@ class Rescue:
         staging = self._room.config.staging
         staging.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=staging)  # noqa: SIM115  it lives as long as its round
-        self._sums = Piecemeal(self._kin.of, self._kin.lost, self._order, self._file.fileno(), own=self._own)
+        self._sums = Piecemeal(self.kin.of, self.kin.lost, self._order, self._file.fileno(), own=self._own)
 
     async def ask(self, losts: Sequence[Lost]) -> None:
         """Have extents made again; those that cannot be are told at once."""
@@ -157,7 +157,8 @@ class Rescue:
             for address in needed:
                 self.want.ask(*address)
             self._sums.made |= {at for at in range(first, end) if self._sums.complete((at, at + 1))}
-        await self._hopeless(f"parity set {self._kin.number} has too few discs left for it")
+        asked = {at for first, end in fresh for at in range(first, end)}
+        await self._hopeless(asked, f"parity set {self.kin.number} has too few discs left for it")
         if self._bay is not None:  # some of it may have been made for somebody else
             await self._deliver(self._bay)
 
@@ -176,7 +177,7 @@ class Rescue:
         """Read the first bytes of an extent of one of the other discs."""
         low, length = extent.start, min(extent.length, SLICE)
         self._bay = bay
-        bay.doing(f"reading {disc.label} to make {self._label} again from parity set {self._kin.number}")
+        bay.doing(f"reading {disc.label} to make {self._label} again from parity set {self.kin.number}")
         for address, count, data, problem in await self._read(reader, low, extent.sector, length):
             if self.want.ended:
                 return
@@ -190,10 +191,10 @@ class Rescue:
                 await self.fail(self._no_room(error))
                 return
             self.want.arrived(address, address + count)
-            self._givers[address // self._sums.block // self._kin.of.layout.length] = disc
+            self._givers[address // self._sums.block // self.kin.of.layout.length] = disc
             bay.advance(count)
             for one in wrong:
-                giver = self._givers.get(one // self._sums.block // self._kin.of.layout.length, disc)
+                giver = self._givers.get(one // self._sums.block // self.kin.of.layout.length, disc)
                 await self._bad(giver, one, f"disc {giver.label} has another block than its parity set knows")
         await self._deliver(bay)
 
@@ -228,7 +229,7 @@ class Rescue:
         if self.want.ended:
             return
         block = self._sums.block
-        segment = self._kin.segments[address // block // self._kin.of.layout.length]
+        segment = self.kin.segments[address // block // self.kin.of.layout.length]
         self.want.bad_at.add((disc.id, address))
         copies = await self._room.read(discs.readable_of, segment)
         gone = not any((copy.id, address) not in self.want.bad_at for copy in copies)
@@ -239,7 +240,7 @@ class Rescue:
 
     async def give_up(self, segment: SegmentId, why: str) -> None:
         """No disc of a segment of the set can be had."""
-        member, block = self._kin.segments.index(segment), self._sums.block
+        member, block = self.kin.segments.index(segment), self._sums.block
         if member in self._order:
             self._order.remove(member)
         needless = [extent for extent in self.want.missing.values() if extent.segment == segment]
@@ -263,13 +264,20 @@ class Rescue:
             self.want.ask(*run)
         if erased and why not in self._reasons:
             self._reasons = [*self._reasons, why][-_TOLD:]
+        block, length = self._sums.block, self.kin.of.layout.length
         await self._hopeless(
-            f"parity set {self._kin.number} has too few good discs left for it: {'; '.join(self._reasons)}"
+            {address // block % length for address in addresses},
+            f"parity set {self.kin.number} has too few good discs left for it: {'; '.join(self._reasons)}",
         )
 
-    async def _hopeless(self, why: str) -> None:
-        """Tell those whose blocks cannot be made."""
-        gone = [lost for lost in self._losts if any(self._sums.hopeless((r.start, r.stop)) for r in self._runs(lost))]
+    async def _hopeless(self, blocks: Iterable[int], why: str) -> None:
+        """Tell those who need one of these blocks if it cannot be made."""
+        gone = {
+            lost: None
+            for at in sorted(blocks)
+            for lost in self._of_block.get(at, ())
+            if self._sums.hopeless((at, at + 1))
+        }
         for lost in gone:
             self._forget(lost)
         for lost in gone:
@@ -340,7 +348,7 @@ class Rescue:
             return ""
         told = ", ".join(f"{first}-{end - 1}" for first, end in runs[:_TOLD])
         more = f" and {len(runs) - _TOLD} more runs" if len(runs) > _TOLD else ""
-        return f"repaired from parity set {self._kin.number}: disc {self._label} sectors {told}{more}"
+        return f"repaired from parity set {self.kin.number}: disc {self._label} sectors {told}{more}"
 
     async def fail(self, why: str) -> None:
         """Nothing more is made: everybody is told."""

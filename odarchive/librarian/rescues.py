@@ -60,34 +60,45 @@ class Rescues:
 
     async def take(self, want: Want, extents: list[Extent], why: str) -> bool:
         """Have extents of a want made again that no disc gives; False: they cannot be, and ``want.why`` says why."""
+        if not extents:
+            return False
         now = trio.current_time()
         self._tried = {key: tried for key, tried in self._tried.items() if tried[0] > now - PAUSE}
         for extent in extents:
             if (tried := self._tried.get((want.content, extent.start))) is not None:
                 want.why = tried[1]
                 return False
-        known = await self._room.read(discs.known_of, extents[0].segment)
+        segment = extents[0].segment
+        known = await self._room.read(discs.known_of, segment)
         if await self._is_elsewhere(want, extents, known):
             return False
-        try:
-            kin = await kin_of(self._room, extents[0].segment)
-        except (NotFound, DamageFound) as error:
-            want.why = f"{why}; {error}"
-            return False
-        if kin is None:
-            return False
-        await self._suspect(known, kin)
         failed = want.bad | {disc for disc, _ in want.bad_at}
         is_there = any(disc.id in failed for disc in known)
-        neighbours = [] if is_there else await self._neighbours(want, extents[-1])
+        along: list[Lost] = []
+        kin = await self._kin(want, segment, why)
+        if kin is None:
+            return False
+        if segment not in self._running:
+            await self._suspect(known, kin)
+            along = [] if is_there else await self._neighbours(want, extents[-1])
         try:
-            rescue = self._running.get(kin.segments[kin.lost]) or self._begin(kin, known, is_there=is_there)
+            rescue = self._running.get(segment) or self._begin(kin, known, is_there=is_there)
         except OSError as error:
             want.why = f"{why}; staging in {self._room.config.staging} is needed to make it again: {error.strerror}"
             return False
         want.why = f"{why}{MADE}"
-        await rescue.ask([*self._moved(want, extents), *self._rest(want, extents, is_there=is_there), *neighbours])
+        await rescue.ask([*self._moved(want, extents), *self._rest(want, extents, is_there=is_there), *along])
         return True
+
+    async def _kin(self, want: Want, segment: SegmentId, why: str) -> Kin | None:
+        """The set of a segment; None: it is of no use, and ``want.why`` says why."""
+        if (running := self._running.get(segment)) is not None:
+            return running.kin
+        try:
+            return await kin_of(self._room, segment)
+        except (NotFound, DamageFound) as error:
+            want.why = f"{why}; {error}"
+            return None
 
     def _begin(self, kin: Kin, known: list[Disc], *, is_there: bool) -> Rescue:
         segment = kin.segments[kin.lost]

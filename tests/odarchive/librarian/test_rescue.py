@@ -96,7 +96,7 @@ async def _burned(shop, parity, ecc="none"):
             await bay.clear()
     (found,) = the_sets(shop)
     assert found.made, [(job.state.value, job.why) for job in shop.jobs()]
-    assert len(found.data) == FILMS
+    assert len(found.data) == FILMS, found
     return shop
 
 
