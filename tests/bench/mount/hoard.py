@@ -13,11 +13,13 @@ from blake3 import blake3
 from odarchive.catalogue import archive
 from odarchive.catalogue.database import Catalogue, driver
 
-BIG = 1 << 30
-SMALL = 20_000
+SCALE = float(os.environ.get("ODARCHIVE_BENCH_SCALE", "1"))
+"""Of the tree; only figures of a whole one are kept."""
+BIG = int((1 << 30) * SCALE)
+SMALL = int(20_000 * SCALE)
 SMALL_BYTES = 4096
-FLAT = 100_000
-TOP, MIDDLE, FILES = 240, 25, 40
+FLAT = int(100_000 * SCALE)
+TOP, MIDDLE, FILES = max(10, int(240 * SCALE)), 25, 40
 
 
 def make_tree(root: Path) -> None:

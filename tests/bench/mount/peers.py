@@ -11,23 +11,32 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, os.fspath(Path(__file__).parent))
+
+import hoard
+
 PACKAGES = ("bindfs", "squashfuse", "squashfs-tools", "fuseiso", "rclone", "xorriso")
 START_SECONDS = 120.0
+MOUNTPOINT = Path("MOUNTPOINT")
+"""Stands for it in a command."""
 EXAMPLE = Path("/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c")
+ISO_TOPS = hoard.TOP // 10
+"""Projects of ``deep`` in the ISO image: to build one of all takes longer than to measure it."""
 MANY_FILES = 1_000_000
 """Descriptors: passthrough_ll holds one per inode that the kernel knows."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """How to mount the tree by one program. ``warm``: what must be in the page cache; ``inside``: of the mountpoint."""
+    """How to mount the tree by one program. ``warm``: what must be in the page cache."""
 
     name: str
     argv: Sequence[str | Path]
     warm: Path
-    inside: str = ""
     share: float = 1.0
     """Of the paths, where all of them would take too long."""
+    tops: int = hoard.TOP
+    """Projects in ``deep`` that it has, or that are listed of it."""
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -51,14 +60,16 @@ def _installed(name: str) -> bool:
 
 
 def make_images(root: Path, tree: Path) -> None:
-    """The tree as tar, as uncompressed squashfs and as ISO 9660 with Rock Ridge."""
+    """The tree as tar, as uncompressed squashfs, and most of it as ISO 9660 with Rock Ridge."""
     if not (root / "tree.tar").exists():
         _quietly("tar", "-cf", root / "tree.tar", "-C", tree, ".")
     if shutil.which("mksquashfs") and not (root / "tree.sqfs").exists():
         plain = ["-noI", "-noD", "-noF", "-noX", "-no-progress", "-no-duplicates"]
         _quietly("mksquashfs", tree, root / "tree.sqfs", *plain)
     if not (root / "tree.iso").exists():
-        _quietly("xorrisofs", "-quiet", "-R", "-iso-level", "3", "-o", root / "tree.iso", tree)
+        grafts = [f"{name}={tree}/{name}" for name in ("big", "small", "flat")]
+        grafts += [f"deep/project {top:03}={tree}/deep/project {top:03}" for top in range(ISO_TOPS)]
+        _quietly("xorrisofs", "-quiet", "-R", "-iso-level", "3", "-o", root / "tree.iso", "-graft-points", *grafts)
 
 
 def _quietly(*argv: str | Path) -> None:
@@ -77,47 +88,49 @@ def _passthrough(root: Path) -> Path | None:
     return program if program.exists() else None
 
 
-def peers(root: Path, tree: Path, ratarmount: Path | None, mountpoint: Path) -> list[Peer]:
-    """Those that can run here."""
+def peers(root: Path, tree: Path, ratarmount: Path | None) -> list[Peer]:
+    """Those that can run here; each mounts on ``MOUNTPOINT``."""
+    mountpoint, some = MOUNTPOINT, hoard.TOP // 10
     tar, squash, iso = root / "tree.tar", root / "tree.sqfs", root / "tree.iso"
     found = [
         Peer("bindfs", ["bindfs", "-f", "-r", tree, mountpoint], tree / "big/one"),
         Peer("squashfuse_ll", ["squashfuse_ll", "-f", squash, mountpoint], squash),
-        Peer("fuseiso", ["fuseiso", iso, mountpoint, "-f"], iso),
+        Peer("fuseiso", ["fuseiso", iso, mountpoint, "-f"], iso, tops=ISO_TOPS),
         Peer(
             "rclone mount, vfs full",
             ["rclone", "mount", "--read-only", "--vfs-cache-mode", "full", "--config", root / "none", tree, mountpoint],
             tree / "big/one",
             share=0.1,
+            tops=some,
             environment={"XDG_CACHE_HOME": str(root / "rclone")},
         ),
     ]
     if passthrough := _passthrough(root):
         argv = [passthrough, "-f", "-o", f"source={tree}", "-o", "cache=always", mountpoint]
-        found.append(Peer("passthrough_ll (C)", argv, tree / "big/one", share=0.1))
+        found.append(Peer("passthrough_ll (C)", argv, tree / "big/one", share=0.1, tops=some))
     if ratarmount is not None:
-        for name, image, share in (("tar", tar, 1.0), ("ISO", iso, 0.002)):
+        for name, image, share, tops in (("tar", tar, 1.0, hoard.TOP), ("ISO", iso, 0.002, ISO_TOPS)):
             argv = [ratarmount, "-f", "--index-file", root / f"{name}.index", image, mountpoint]
-            found.append(Peer(f"ratarmount, {name}", argv, image, share=share))
+            found.append(Peer(f"ratarmount, {name}", argv, image, share=share, tops=tops))
     return [peer for peer in found if shutil.which(peer.argv[0]) and peer.warm.exists()]
 
 
 @contextmanager
-def mounted(peer: Peer, mountpoint: Path, log: Path) -> Iterator[tuple[Path, float, subprocess.Popen]]:
-    """Mount; yields the tree's root in it, the seconds it took and the process."""
+def mounted(peer: Peer, mountpoint: Path, log: Path) -> Iterator[tuple[float, subprocess.Popen]]:
+    """Mount; yields the seconds it took and the process."""
     mountpoint.mkdir(exist_ok=True)
+    argv = [mountpoint if word is MOUNTPOINT else word for word in peer.argv]
     began = time.monotonic()
     with log.open("ab") as words:
-        process = subprocess.Popen(peer.argv, stdout=words, stderr=words, env=os.environ | peer.environment)
+        process = subprocess.Popen(argv, stdout=words, stderr=words, env=os.environ | peer.environment)
     with suppress(OSError, ValueError):
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (MANY_FILES, MANY_FILES))
     try:
-        inside = mountpoint / peer.inside
-        while not (inside / "big/one").exists():
+        while not (mountpoint / "big/one").exists():
             if process.poll() is not None or time.monotonic() > began + START_SECONDS:
                 raise RuntimeError(f"{peer.name} did not mount: {log.read_text(errors='replace')[-500:]}")
             time.sleep(0.005)
-        yield inside, time.monotonic() - began, process
+        yield time.monotonic() - began, process
     finally:
         subprocess.run(["fusermount3", "-uz", mountpoint], check=False, capture_output=True, timeout=60)
         try:

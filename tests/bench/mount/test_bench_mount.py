@@ -1,44 +1,54 @@
 """The mount against other file systems over the same tree, in one run; writes ``RESULTS.md`` beside itself.
 
-``make bench``, or ``pytest tests/bench/mount``. Wants root (for cold caches and packages), /dev/fuse, a C compiler,
-8 GB of disk and some minutes of a quiet machine. ``ODARCHIVE_BENCH_DIR`` keeps tree and images for the next run.
+``make bench``, or ``pytest tests/bench/mount/test_bench_mount.py``. Wants root (cold names, packages), /dev/fuse, a C
+compiler, 8 GB of disk, 16 GB of memory and eight minutes of a quiet machine. ``ODARCHIVE_BENCH_DIR`` keeps tree and
+images for the next run; ``ODARCHIVE_BENCH_SCALE=0.05`` takes a smaller tree, whose figures are printed and not kept.
 
-Every figure is the best of three, as other work on the machine only slows; before each, the kernel's dentries and
-inodes are dropped and what lies behind the mount is read into the page cache: measured is the file system, not the
-disk. Only that our figures exist and that all mounts show the same bytes is asserted; the ratios are for people.
+All are mounted at once and take turns, figure by figure, in several rounds; what is told is the median. Before each,
+the kernel's dentries and inodes are dropped, all servers have come to rest, and what lies behind the mount is in the
+page cache: measured is the file system, not the disk. The table is written anew after each turn of all. Asserted is
+that our figures exist, that all mounts show the same bytes, and that waiting readers do not halve ours; the ratios are
+for people.
 """
 
 import hashlib
 import os
 import random
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, os.fspath(Path(__file__).parent))
-
-import hoard
-import peers
-
 HERE = Path(__file__).parent
-REPEATS = 3
-LIMIT = 60.0
+sys.path[:0] = [os.fspath(HERE), os.fspath(HERE.parent)]
+
+import hoard  # noqa: E402
+import peers  # noqa: E402
+import table  # noqa: E402
+
+ROUNDS = 3
+LIMIT = 30.0
 """Seconds for one figure; a file system that takes longer, or fails, gets none."""
+REST = 10.0
+"""Seconds at most that servers are waited for to come to rest."""
 OURS = "odarchive"
-COLUMNS = {
-    "seq": "sequential read, 1 GiB, MB/s",
-    "random": "random 4 KiB reads/s",
-    "stat": "cold stat, random paths/s",
-    "open": "open+read+close, small files/s",
-    "find": "find with stat, entries/s",
-    "flat": "100,000-entry folder with stat, entries/s",
-}
+SEQUENTIAL, RANDOM, STAT, OPEN, FIND, FLAT = COLUMNS = (
+    "sequential read of a cached file, MB/s",
+    "random 4 KiB reads/s",
+    "cold stat, random paths/s",
+    "open+read+close, small files/s",
+    "find with stat, entries/s",
+    "large folder with stat, entries/s",
+)
+SLOW = ("ratarmount, tar", "ratarmount, ISO", "rclone mount, vfs full")
+"""In Python or Go."""
 
 pytestmark = [
     pytest.mark.e2e,
@@ -47,68 +57,118 @@ pytestmark = [
 
 
 @dataclass
+class Turn:
+    """One of those that take turns, mounted."""
+
+    peer: peers.Peer
+    mount: Path
+    seconds: float
+    process: subprocess.Popen
+    figures: dict[str, list[float]] = field(default_factory=lambda: {what: [] for what in COLUMNS})
+    failed: set[str] = field(default_factory=set)
+
+    def median(self, what: str) -> float | None:
+        return statistics.median(self.figures[what]) if self.figures[what] and what not in self.failed else None
+
+    def cpu(self) -> float:
+        """Seconds so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def mib(self) -> int:
+        """Resident now."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") >> 20
+
+
+@dataclass
 class Bench:
-    """Where everything lies, and how one figure is taken."""
+    """Where everything lies, who takes turns, and what has been found."""
 
     root: Path
-    client: Path
+    turns: list[Turn] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def tree(self) -> Path:
         return self.root / "tree"
 
-    def lists(self, mount: Path, share: float) -> None:
-        """The paths to ask for, below a mount."""
-        chance = random.Random(1)
-        picture = "{}/deep/project {:03}/part {:02}/picture {:06}.jpg"
-        deep = [
-            picture.format(
-                mount, chance.randrange(hoard.TOP), chance.randrange(hoard.MIDDLE), chance.randrange(hoard.FILES)
-            )
-            for _ in range(int(hoard.FLAT * share))
-        ]
-        numbers = chance.sample(range(hoard.SMALL), int(hoard.SMALL * share))
-        small = [f"{mount}/small/{number // 1000:03}/document {number:05}.txt" for number in numbers]
-        (self.root / "deep.list").write_text("\n".join(deep) + "\n")
-        (self.root / "small.list").write_text("\n".join(small) + "\n")
+    @property
+    def ours(self) -> Turn:
+        return self.turns[0]
 
-    def figure(self, what: str, mount: Path, warm: Path) -> float | None:
-        words = {
-            "seq": ["seq", mount / "big/one"],
-            "random": ["random", mount / "big/one", "400"],
-            "stat": ["stat", self.root / "deep.list"],
-            "open": ["open", self.root / "small.list"],
-            "find": ["find", mount / "deep"],
-            "flat": ["find", mount / "flat"],
-        }[what]
-        found = []
-        for turn in range(REPEATS + 1):
-            self.cool(warm, everything=what in ("seq", "random"))
-            try:
-                done = subprocess.run([self.client, *words], capture_output=True, text=True, check=True, timeout=LIMIT)
-            except subprocess.SubprocessError:
-                return None
-            if turn:  # the first one warms what lies behind
-                found.append(float(done.stdout))
-        return max(found)
+    def words(self, what: str, turn: Turn) -> list[str | Path]:
+        """The client's, for one figure; the paths to ask for are the same in each round."""
+        chance, mount, share = random.Random(1), turn.mount, turn.peer.share
+        listed = self.root / "asked.list"
+        if what == STAT:
+            places = [
+                (chance.randrange(turn.peer.tops), chance.randrange(hoard.MIDDLE), chance.randrange(hoard.FILES))
+                for _ in range(int(hoard.FLAT * share))
+            ]
+            paths = [f"{mount}/deep/project {top:03}/part {part:02}/picture {n:06}.jpg" for top, part, n in places]
+        elif what == OPEN:
+            numbers = chance.sample(range(hoard.SMALL), int(hoard.SMALL * share))
+            paths = [f"{mount}/small/{number // 1000:03}/document {number:05}.txt" for number in numbers]
+        else:
+            projects = [mount / f"deep/project {top:03}" for top in range(turn.peer.tops)]
+            everything = [mount / "deep", mount / "flat"]
+            return {
+                SEQUENTIAL: ["seq", mount / "big/one"],
+                RANDOM: ["random", mount / "big/one", "400"],
+                FIND: ["find", *(everything if turn.peer.tops == hoard.TOP else projects)],
+                FLAT: ["find", mount / "flat"],
+            }[what]
+        listed.write_text("\n".join(paths) + "\n")
+        return ["stat" if what == STAT else "open", listed]
 
-    def cool(self, warm: Path, *, everything: bool) -> None:
-        """Cold names; cold file pages, too, above a backing that is warm again."""
-        os.sync()
-        Path("/proc/sys/vm/drop_caches").write_text("3\n" if everything else "2\n")
-        if everything:
-            with warm.open("rb") as file:
+    def figure(self, what: str, turn: Turn) -> float | None:
+        words = self.words(what, turn)
+        if what in (SEQUENTIAL, RANDOM):
+            with turn.peer.warm.open("rb") as file:
                 while file.read(1 << 22):
                     pass
-        time.sleep(0.2)
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("2\n")
+        self.rest()
+        argv = [self.root / "client", *words]
+        try:
+            return float(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=LIMIT).stdout)
+        except subprocess.SubprocessError:
+            return None
 
-    def all(self, mount: Path, warm: Path, share: float = 1.0) -> dict[str, float | None]:
-        self.lists(mount, share)
-        return {what: self.figure(what, mount, warm) for what in COLUMNS}
+    def rest(self) -> None:
+        """Until no server does anything: dropped inodes are told to all of them."""
+        end, before = time.monotonic() + REST, -1.0
+        while time.monotonic() < end:
+            now = sum(turn.cpu() for turn in self.turns)
+            if now == before:
+                return
+            before = now
+            time.sleep(0.05)
+
+    def round(self) -> None:
+        for what in COLUMNS:
+            for turn in self.turns:
+                if what in turn.failed:
+                    continue
+                found = self.figure(what, turn)
+                if found is None:
+                    turn.failed.add(what)
+                else:
+                    turn.figures[what].append(found)
+            self.write()
+
+    def write(self) -> None:
+        """What there is so far."""
+        table.tell(HERE, report(self), usual=usual())
+
+
+def usual() -> bool:
+    return hoard.SCALE == 1
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     kept = os.environ.get("ODARCHIVE_BENCH_DIR")
     root = Path(kept) if kept else tmp_path_factory.mktemp("bench")
     root.mkdir(parents=True, exist_ok=True)
@@ -117,120 +177,154 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         hoard.make_tree(root / "tree")
     if not (root / "archive").exists():
         hoard.make_archive(root / "archive", root / "tree")
-    return Bench(root, root / "client")
+    made = Bench(root)
+    with ExitStack() as mounts:
+        mount_all(made, mounts)
+        yield made
 
 
-def rss(process: subprocess.Popen) -> int:
-    """MiB resident now."""
-    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096 >> 20
-
-
-def used(process: subprocess.Popen) -> float:
-    """CPU seconds so far."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def blocked(bench: Bench, mount: Path) -> tuple[float, float]:
-    """Small files/s with nobody waiting, and with 40 readers that wait for discs."""
-    bench.lists(mount, 1.0)
-    before = bench.figure("open", mount, bench.tree / "big/one")
-    with ThreadPoolExecutor(40) as pool:
-        nowhere = subprocess.DEVNULL
-        paths = [mount / f"flat/picture {number:06}.jpg" for number in range(40)]
-        readers = [subprocess.Popen(["cat", path], stdout=nowhere, stderr=nowhere) for path in paths]
-        waits = [pool.submit(reader.wait) for reader in readers]
-        time.sleep(2)
-        assert not any(wait.done() for wait in waits)
-        after = bench.figure("open", mount, bench.tree / "big/one")
-        assert not any(wait.done() for wait in waits)
-        for reader in readers:
-            reader.kill()
-    assert before is not None
-    assert after is not None
-    return before, after
+def mount_all(bench: Bench, mounts: ExitStack) -> None:
+    """Ours first; who cannot mount is told and takes no part."""
+    root = bench.root
+    ratarmount = peers.install(root)
+    peers.make_images(root, bench.tree)
+    program = [sys.executable, "-m", "odarchive", "-a", root / "archive", "mount", "--foreground", peers.MOUNTPOINT]
+    ours = peers.Peer(OURS, program, bench.tree / "big/one")
+    truth = sample(bench.tree)
+    for number, peer in enumerate([ours, *peers.peers(root, bench.tree, ratarmount)]):
+        mount = root / f"mnt{number}"
+        try:
+            seconds, process = mounts.enter_context(peers.mounted(peer, mount, root / f"log{number}"))
+            assert sample(mount) == truth
+        except (RuntimeError, subprocess.SubprocessError, OSError) as error:
+            if peer is ours:
+                raise
+            bench.notes.append(f"{peer.name} did not run: {str(error)[:200]!r}")
+            continue
+        bench.turns.append(Turn(peer, mount, seconds, process))
+        print(f"{peer.name}: mounted in {seconds:.2f} s")
 
 
 def sample(mount: Path) -> str:
     """A digest of some bytes and names, equal on equal trees."""
     found = hashlib.sha256()
     with (mount / "big/one").open("rb") as file:
-        file.seek(123_456_789)
+        file.seek(hoard.BIG // 9)
         found.update(file.read(100_000))
-    for name in sorted(os.listdir(mount / "small/007")):
-        found.update(os.fsencode(name) + (mount / "small/007" / name).read_bytes())
+    for name in sorted(os.listdir(mount / "small/000")):
+        found.update(os.fsencode(name) + (mount / "small/000" / name).read_bytes())
     return found.hexdigest()
 
 
 def test_the_mount_against_its_peers(bench: Bench) -> None:
-    ratarmount = peers.install(bench.root)
-    peers.make_images(bench.root, bench.tree)
-    mountpoint, log = bench.root / "mnt", bench.root / "log"
-    program = [sys.executable, "-m", "odarchive", "-a", bench.root / "archive", "mount", "--foreground", mountpoint]
-    ours = peers.Peer(OURS, program, bench.tree / "big/one")
-    truth = sample(bench.tree)
-    figures: dict[str, dict[str, float | None]] = {}
-    notes: dict[str, str] = {}
-    others = peers.peers(bench.root, bench.tree, ratarmount, mountpoint)
-    for peer in [ours, *others, ours]:  # twice, as other work on the machine comes and goes
-        try:
-            with peers.mounted(peer, mountpoint, log) as (mount, seconds, process):
-                assert sample(mount) == truth
-                figures[peer.name] = better(figures.get(peer.name, {}), bench.all(mount, peer.warm, peer.share))
-                notes[peer.name] = f"mounted in {seconds:.2f} s, {rss(process)} MiB resident after it all"
-                if peer is ours:
-                    notes["idle"] = idle(process)
-                    free, busy = blocked(bench, mount)
-                    notes["blocked"] = f"{free:,.0f} small files/s alone, {busy:,.0f} beside 40 readers that wait"
-                    assert busy > free / 2
-        except (RuntimeError, subprocess.SubprocessError, OSError) as error:
-            if peer is ours:
-                raise
-            notes[peer.name] = f"did not run: {str(error)[:200]!r}"
-    (HERE / "RESULTS.md").write_text(report(figures, notes))
-    assert None not in figures[OURS].values()
+    for turn in bench.turns:  # what lies behind is warm
+        bench.figure(FLAT, turn)
+    for number in range(ROUNDS):
+        print(f"round {number + 1} of {ROUNDS}")
+        bench.round()
+    bench.notes += [f"idle: {idle(bench.ours):.1f} % of one CPU while nothing happens"]
+    free, busy = blocked(bench)
+    bench.notes.append(f"blocked: {free:,.0f} small files/s alone, {busy:,.0f} beside 40 readers that wait")
+    bench.notes += [
+        f"{turn.peer.name}: mounted in {turn.seconds:.2f} s, {turn.mib()} MiB resident after it all"
+        for turn in bench.turns
+    ]
+    bench.write()
+    table.put("mount", goals(bench, free / busy), "pytest tests/bench/mount/test_bench_mount.py", usual=usual())
+    assert not bench.ours.failed
+    assert busy > free / 2
 
 
-def better(*rounds: Mapping[str, float | None]) -> dict[str, float | None]:
-    """The higher of each figure."""
-    return {what: max((r[what] for r in rounds if r.get(what) is not None), default=None) for what in COLUMNS}
-
-
-def idle(process: subprocess.Popen) -> str:
+def idle(ours: Turn) -> float:
+    before = ours.cpu()
     time.sleep(5)
-    before = used(process)
-    time.sleep(10)
-    return f"{(used(process) - before) * 10:.1f} % of one CPU while nothing happens"
+    return (ours.cpu() - before) * 20
+
+
+def blocked(bench: Bench) -> tuple[float, float]:
+    """Small files/s with nobody waiting, and with 40 readers that wait for discs; medians of turns."""
+    ours = bench.ours
+    found: dict[bool, list[float]] = {False: [], True: []}
+    nowhere = subprocess.DEVNULL
+    paths = [ours.mount / f"flat/picture {number:06}.jpg" for number in range(40)]
+    for waiting in [False, True] * ROUNDS:
+        with ThreadPoolExecutor(40) as pool:
+            readers = [subprocess.Popen(["cat", path], stdout=nowhere, stderr=nowhere) for path in paths if waiting]
+            waits = [pool.submit(reader.wait) for reader in readers]
+            time.sleep(1)
+            figure = bench.figure(OPEN, ours)
+            assert figure is not None
+            found[waiting].append(figure)
+            assert not any(wait.done() for wait in waits)
+            for reader in readers:
+                reader.kill()
+    return statistics.median(found[False]), statistics.median(found[True])
+
+
+def goals(bench: Bench, blocked_ratio: float) -> list[table.Row]:
+    """The rows of the common table."""
+
+    def least(what: str, *names: str) -> str:
+        """The least of our ratios to some, or all, of the others."""
+        ratios = [
+            (ours / theirs, turn.peer.name)
+            for turn in bench.turns[1:]
+            if (not names or turn.peer.name in names) and (theirs := turn.median(what))
+            if (ours := bench.ours.median(what))
+        ]
+        return "{:.2f}x ({})".format(*min(ratios)) if ratios else "-"
+
+    find, flat = (bench.ours.median(what) or 0 for what in (FIND, FLAT))
+    tar = SLOW[0]
+    return [
+        (
+            "mount: sequential read of a cached 1 GiB file",
+            "bindfs, squashfuse_ll, rclone, ratarmount on tar and ISO, fuseiso, passthrough_ll",
+            "faster than all of them",
+            least(SEQUENTIAL),
+        ),
+        ("mount: random 4 KiB reads of a cached file", tar, "2x", least(RANDOM, tar)),
+        ("mount: cold stat of 100,000 random paths", tar, "2x", least(STAT, tar)),
+        ("mount: open+read+close of 20,000 small cached files", tar, "2x", least(OPEN, tar)),
+        (
+            "mount: find -size over 340,000 entries; 100,000-entry directory",
+            "all in Python and Go",
+            "faster; 80,000 entries/s",
+            f"{least(FIND, *SLOW)}, {least(FLAT, *SLOW)}; {find:,.0f} and {flat:,.0f} entries/s",
+        ),
+        ("mount: 40 readers blocked on discs, one reader of cached files", "itself", "< 2x", f"{blocked_ratio:.2f}x"),
+    ]
 
 
 def number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def ratio(ours: float | None, other: float | None) -> str:
-    return "-" if ours is None or not other else f"{ours / other:.2f}"
-
-
-def report(figures: Mapping[str, Mapping[str, float | None]], notes: Mapping[str, str]) -> str:
-    """The table, our ratios to the best and to each, and the notes."""
-    head = "| file system | " + " | ".join(COLUMNS.values()) + " |\n|---|" + "---:|" * len(COLUMNS) + "\n"
-    rows = "".join(
-        f"| {name} | {' | '.join(number(row[what], ',.0f') for what in COLUMNS)} |\n" for name, row in figures.items()
-    )
-    ours = figures[OURS]
-    ratios = "".join(
-        f"| {OURS} / {name} | " + " | ".join(ratio(ours[what], row[what]) for what in COLUMNS) + " |\n"
-        for name, row in figures.items()
-        if name != OURS
-    )
+def report(bench: Bench) -> str:
+    """The table, our ratios to each, and the notes."""
+    head = "| file system | " + " | ".join(COLUMNS) + " |\n|---|" + "---:|" * len(COLUMNS) + "\n"
+    rows, ratios = "", ""
+    for turn in bench.turns:
+        medians = {what: turn.median(what) for what in COLUMNS}
+        rows += f"| {turn.peer.name} | {' | '.join(number(medians[what], ',.0f') for what in COLUMNS)} |\n"
+        if turn is not bench.ours:
+            shares = [
+                ours / theirs if (ours := bench.ours.median(what)) and (theirs := medians[what]) else None
+                for what in COLUMNS
+            ]
+            ratios += f"| {OURS} / {turn.peer.name} | {' | '.join(number(share, '.2f') for share in shares)} |\n"
     machine = f"{os.cpu_count()} CPUs, Linux {os.uname().release}, Python {sys.version.split()[0]}"
-    listed = "".join(f"- {name}: {note}\n" for name, note in notes.items())
+    notes = "".join(f"- {note}\n" for note in bench.notes)
+    rounds = len(bench.ours.figures[FLAT])
     return (
-        "# The mount, measured\n\nWritten by `make bench`. The best of three in one run (ours: of two rounds); names"
-        " cold, bytes behind the mount\nin the page cache; one client thread, default scheduling."
-        f" {machine}.\nWhat each column is: `client.c`; the tree: `hoard.py`."
-        " rclone and passthrough_ll (one descriptor per inode) are asked a tenth of\n"
-        "the paths, ratarmount on ISO 1 in 500; - is what failed or took over a minute. Ours, as root: the kernel\n"
-        "reads cached files itself (passthrough).\n\n"
-        f"{head}{rows}\n## Ratios (above 1: we are faster)\n\n{head}{ratios}\n## Beside\n\n{listed}"
+        "# The mount, measured\n\n"
+        f"Made by `pytest tests/bench/mount/test_bench_mount.py` on {time.strftime('%Y-%m-%d')}; {machine}, load"
+        f" {os.getloadavg()[0]:.1f}.\nAll mounted at once, taking turns; medians of {rounds} rounds. Names cold, bytes"
+        " behind the mount in the page cache; one client thread.\nWhat each column is: `client.c`; the tree: `hoard.py`, "
+        f"with a file of {hoard.BIG >> 20:,} MiB, {hoard.SMALL:,} small files, a folder of {hoard.FLAT:,} and"
+        f" {hoard.TOP * hoard.MIDDLE * (hoard.FILES + 1) + hoard.TOP:,} entries in a tree.\nrclone and passthrough_ll"
+        " (one descriptor per inode) are asked a tenth of the paths, ratarmount on ISO 1 in 500;\nthe ISO image has a"
+        " tenth of the tree, as to build one of all takes longer than to measure it. - is what failed or took over\n"
+        f"{LIMIT:.0f} s. Ours, as root: the kernel reads cached files itself (passthrough).\n\n"
+        f"{head}{rows}\n## Ratios (above 1: we are faster)\n\n{head}{ratios}\n## Beside\n\n{notes}"
     )
