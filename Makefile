@@ -46,6 +46,7 @@ define NEEDS_TEST
 age: command -v age
 dvdisaster: command -v dvdisaster
 ffmpeg: command -v ffprobe
+ffmpegthumbnailer: command -v ffmpegthumbnailer
 genisoimage: command -v isoinfo && command -v genisoimage
 grub-common: command -v grub-fstest
 libarchive-tools: command -v bsdtar

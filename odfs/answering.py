@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import trio
 
-from odfs.errors import ContentDamaged, ContentUnavailable, RecallRefused, RecallTimedOut
+from odfs.errors import ContentDamaged, ContentUnavailable, RecallForbidden, RecallRefused, RecallTimedOut
 from odfs.ports import Attributes, Contents, Inode, Namespace, Recall
 from odfs.readers import Readers
 
 log = logging.getLogger(__name__)
 
 ERRNO: tuple[tuple[type[Exception], int], ...] = (
+    (RecallForbidden, errno.EACCES),
     (RecallRefused, errno.EAGAIN),
     (RecallTimedOut, errno.ETIMEDOUT),
     (ContentDamaged, errno.EIO),
@@ -33,6 +34,10 @@ REMEMBERED = 4096
 AGAIN = 1.0
 """Seconds within which another read by a handle gets the error of the one before, if that one waited in vain."""
 
+REFUSALS = 8
+"""Reads of a handle that are refused with EAGAIN, two for each of a program's; from then on it is EACCES. FFmpeg, and
+with it most thumbnailers of films, tries for ever on EAGAIN."""
+
 TOLD = 60.0
 """Seconds between two log lines that too many reads wait."""
 
@@ -46,7 +51,7 @@ NAME_MAX = 255
 class OpenFile:
     """One open handle of a file, and who opened it; ``recall`` is found out at the first read that needs it."""
 
-    __slots__ = ("attributes", "failed_at", "failure", "flags", "pid", "recall", "size", "uid")
+    __slots__ = ("attributes", "failed_at", "failure", "flags", "pid", "recall", "refused", "size", "uid")
 
     def __init__(self, attributes: Attributes, flags: int, pid: int, uid: int = 0) -> None:
         self.attributes = attributes
@@ -55,6 +60,7 @@ class OpenFile:
         self.pid = pid
         self.uid = uid
         self.recall: Recall | None = None
+        self.refused = 0
         self.failure: Exception | None = None
         self.failed_at = 0.0
 
@@ -110,6 +116,10 @@ async def read_slowly(
     except (RecallRefused, RecallTimedOut, trio.TooSlowError) as error:
         file.failed_at = trio.current_time()
         file.failure = error if file.failed_at - began > WAITED else None
+        if isinstance(error, RecallRefused) and file.recall is Recall.NEVER:
+            file.refused += 1
+            if file.refused > REFUSALS:
+                raise RecallForbidden(f"{error} (asked {file.refused} times)") from error
         raise
     if len(data) != expected:
         raise short(len(data), offset, expected)
@@ -137,7 +147,7 @@ def errno_of(error: Exception, request: str) -> int:
     """The errno of an exception, which is written to the log with what the request was about."""
     for kind, number in ERRNO:
         if isinstance(error, kind):
-            level = logging.INFO if number == errno.EAGAIN else logging.WARNING  # a refused crawler asks very often
+            level = logging.INFO if issubclass(kind, RecallRefused) else logging.WARNING  # crawlers ask very often
             log.log(level, "%s: %s: %s", request, errno.errorcode[number], error)
             return number
     log.error("%s: unexpected error, answered EIO", request, exc_info=error)

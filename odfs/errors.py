@@ -24,6 +24,10 @@ class RecallRefused(OdfsError):
     """Policy forbids this reader to make the robot move (EAGAIN)."""
 
 
+class RecallForbidden(RecallRefused):
+    """The same reader was refused before and asks again and again, as if EAGAIN would pass (EACCES)."""
+
+
 class MountError(OdfsError):
     """Base of what goes wrong with a mount as a whole; ``str()`` is one line: what is wrong and what to do."""
 

@@ -7,6 +7,7 @@ Concurrency: for one thread, with a reading connection of its own.
 
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
+import sqlite3
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ _QUEUE = (
 _HEAD = struct.Struct(">HI")
 EXCHANGE, SPEED = 75.0, 18e6
 """Seconds to change a disc and bytes a second of a desktop robot and BD-R, for estimates (as the librarian's)."""
+MOST_TOLD = 3
+"""Pieces of a content that are told by their discs."""
 _HANDY = ("loaded", "robot", "shelf", "lost")
 
 
@@ -78,6 +81,17 @@ class Standing:
             (min(map(_state, discs), key=order.index) for discs in self.pieces()), key=order.index, default="lost"
         )
 
+    def state_with(self, held: int) -> str:
+        """The state, where so many bytes of it are in the cache: ``cached``, ``partial``, or that of its discs."""
+        return "cached" if held == self.size else "partial" if held else self.state
+
+    @property
+    def words(self) -> str:
+        """Its discs and their places, for a log line; ``odarchive whereis`` tells more."""
+        pieces = [" or ".join(map(_words, discs)) for discs in self.pieces()]
+        more = f" and {len(pieces) - MOST_TOLD} more" if len(pieces) > MOST_TOLD else ""
+        return f"on {', '.join(pieces[:MOST_TOLD])}{more}" if pieces else "on no disc that is known"
+
     def pieces(self) -> list[list[Carrier]]:
         """The discs of each piece."""
         found: dict[int, list[Carrier]] = {}
@@ -94,6 +108,13 @@ def unpacked(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += _HEAD.size
         yield data[at : at + name], data[at + name : at + name + value]
         at += name + value
+
+
+def _words(disc: Carrier) -> str:
+    doubt = "" if disc.readable else ", which is in doubt"
+    if disc.loaded or disc.slot is not None:
+        return f"disc {disc.label} {'in a drive' if disc.loaded else f'in slot {disc.slot}'}{doubt}"
+    return f"disc {disc.label}, not in the robot{doubt} (odarchive whereis)"
 
 
 def _state(disc: Carrier) -> str:
@@ -128,6 +149,14 @@ class Standings:
         rows = self._db.execute(_DISCS, (row[0],))
         carriers = (Carrier(r[0], r[1], r[2] == "verified", r[3], bool(r[4])) for r in rows)
         return Standing(row[0], row[1], row[2], tuple(carriers))
+
+    def words(self, content: int) -> str:
+        """The discs of a content, for a message; empty if the catalogue cannot tell now: that is another trouble."""
+        try:
+            standing = self.of_content(content)
+        except sqlite3.Error:
+            return ""
+        return "" if standing is None else standing.words
 
     def archived(self, ino: int) -> Mapping[bytes, bytes]:
         """The extended attributes that the file had when it was archived, ACLs included."""

@@ -102,9 +102,10 @@ class Views:
 
     def archived(self, view: View, ino: int) -> Mapping[bytes, bytes]:
         """The extended attributes that a file had as the view has it, ACLs included."""
-        where = f"ino = :ino AND {view.condition} ORDER BY since DESC LIMIT 1"
+        rows = by_number("xattrs, since", ":ino", view.condition)
         values = self._ready(view, {"view": view.number, "ino": ino})
-        row = self._one(f"SELECT data FROM xattrs WHERE key = (SELECT xattrs FROM entry WHERE {where})", values)
+        key = f"(SELECT xattrs FROM ({rows}) ORDER BY since DESC LIMIT 1)"
+        row = self._one(f"SELECT data FROM xattrs WHERE key = {key}", values)
         return {} if row is None else dict(unpacked(row[0]))
 
     def place(self, ino: int) -> tuple[int, bytes] | None:

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,9 +11,11 @@ import click
 from odarchive.cli import output
 from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
+from odarchive.service.durations import estimate
 
 if TYPE_CHECKING:
     from odarchive.catalogue.lookup import Listed, Place, Whereabouts
+    from odarchive.config import Config
 
 
 class BytesPath(click.ParamType[bytes]):
@@ -94,13 +97,14 @@ def _document(entry: "Listed") -> dict[str, Any]:
 @common_options()
 @click.pass_obj
 def whereis(settings: Settings, path: bytes) -> None:
-    """Tell which discs carry the bytes of PATH, and in which slots they are."""
+    """Tell which discs carry the bytes of PATH, in which slots they are, and how long its bytes would take to come."""
     from odarchive.catalogue import foreign, lookup  # noqa: PLC0415
 
     archive = open_archive(settings.root())
     with archive.catalogue.read() as connection:
         found = lookup.whereis(connection, path)
         elsewhere = [] if found.entry.content is None else foreign.places(connection, found.entry.content)
+    at_hand = None if found.entry.content is None else _at_hand(archive.config, int(found.entry.content))
     if settings.json:
         output.document(
             {
@@ -108,6 +112,7 @@ def whereis(settings: Settings, path: bytes) -> None:
                 "kind": found.entry.kind,
                 "size": found.entry.size,
                 "present": found.present,
+                **({} if at_hand is None else asdict(at_hand)),
                 "blake3": None if found.digest is None else found.digest.hex(),
                 "copies": found.copies,
                 "pieces": [_piece(place) for place in found.places],
@@ -118,9 +123,44 @@ def whereis(settings: Settings, path: bytes) -> None:
         )
         return
     _print(path, found)
+    if at_hand is not None:
+        output.line(f"  {at_hand.words}")
     for label, place, read in elsewhere:
         state = "read there and right" if read else "never read here"
         output.line(f"  disc {label} of another program, as {output.visible(place)}, {state}")
+
+
+@dataclass(frozen=True, slots=True)
+class _AtHand:
+    """How far the bytes of a content are."""
+
+    state: str
+    """As ``user.odarchive.state`` in the mount."""
+    cached_bytes: int
+    wait_seconds: float | None
+    """None: a person must bring a disc."""
+
+    @property
+    def words(self) -> str:
+        if self.state == "cached":
+            return "in the cache"
+        part = f"{output.size(self.cached_bytes)} of it in the cache; " if self.cached_bytes else ""
+        if self.wait_seconds is None:
+            return part + ("no disc is known to give it" if self.state == "lost" else "somebody must bring its disc")
+        return f"{part}could be here in {estimate(self.wait_seconds)}"
+
+
+def _at_hand(config: "Config", content: int) -> _AtHand | None:
+    from odarchive.cache import CacheReader  # noqa: PLC0415
+    from odarchive.catalogue.standing import Standings  # noqa: PLC0415
+
+    with closing(Standings(config.catalogue)) as standings:
+        standing = standings.of_content(content)
+        if standing is None or not standing.carriers:
+            return None
+        held = CacheReader(config.cache).held(standing.digest, standing.size)
+        wait = 0.0 if held == standing.size else standings.wait(standing, held)
+    return _AtHand(standing.state_with(held), held, None if wait is None else round(wait, 1))
 
 
 def _print(path: bytes, found: "Whereabouts") -> None:

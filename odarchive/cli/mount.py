@@ -63,9 +63,9 @@ def mount(
     """Mount everything that is on verified discs, read-only, on the empty folder DIRECTORY.
 
     Reading a file that is not in the cache has its disc loaded and waits for it; a reader that may not have discs
-    loaded, or opened the file with O_NONBLOCK, gets EAGAIN instead, as do all beyond 4,000 that wait at once; one that
-    waited too long gets ETIMEDOUT, one whose bytes no disc gives EIO. The folder .odarchive in it, which no listing
-    shows, has snapshots/, dates/, discs/ and status.json.
+    loaded (EACCES if it goes on trying), or opened the file with O_NONBLOCK, gets EAGAIN instead, as do all beyond
+    4,000 that wait at once; one that waited too long gets ETIMEDOUT, one whose bytes no disc gives EIO. The folder
+    .odarchive in it, which no listing shows, has snapshots/, dates/, discs/ and status.json.
     """
     return mount_on(settings.root().absolute(), directory, foreground=foreground, ready_fd=ready_fd, manner=manner)
 

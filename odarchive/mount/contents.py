@@ -50,7 +50,7 @@ class CachedContents:
         client: AsyncClient,
         deadline: float,
         cached: Container[int],
-        named: Callable[[Inode], bytes] | None = None,
+        told: Callable[[Attributes], str] | None = None,
     ) -> None:
         """What is read from.
 
@@ -60,10 +60,10 @@ class CachedContents:
             client: the librarian.
             deadline: seconds a read may wait for a disc.
             cached: which contents are in the cache.
-            named: the path of an inode for messages, where the namespace does not know all of them.
+            told: a file, and where its discs are, for messages; else the path alone.
         """
         self._namespace = namespace
-        self._named = named or namespace.path
+        self._told = told or self._named
         self._cache = cache
         self._client = client
         self._deadline = deadline
@@ -152,8 +152,7 @@ class CachedContents:
     async def _bring(self, file: Attributes, offset: int, length: int, recall: Recall) -> int | bytes:
         """A descriptor of the content's bytes, or the wanted ones; by a recall that may wait for a disc."""
         content = self._content(file)
-        name = os.fsdecode(self._named(file.ino))
-        why = "the librarian did not answer in time"
+        why = "its disc has not come yet"
         vain = 0
         with trio.move_on_after(self._deadline):
             while True:
@@ -161,16 +160,21 @@ class CachedContents:
                 if found is not None:
                     return found
                 if recall is Recall.NEVER:
-                    raise RecallRefused(f"{name!r} is on a disc, and this reader may not have it loaded")
+                    raise RecallRefused(f"{self._told(file)}: this reader may not have its disc loaded")
                 waits = recall is Recall.WAIT
-                come, told = await self._ask(name, content, (offset, length), SLICE if waits else 0.0)
+                come, told = await self._ask(file, content, (offset, length), SLICE if waits else 0.0)
                 why = told or why
                 vain += come
                 if not waits and (not come or vain > 1):
-                    raise RecallRefused(f"{name!r}: {why}; it is being brought, try again later")
+                    raise RecallRefused(f"{self._told(file)}: {why}; it is being brought, try again later")
                 if vain > 1:  # it came and was gone again: the cache is too small for all who read
                     await trio.sleep(min(0.01 * vain, 1.0))
-        raise RecallTimedOut(f"{name!r}: {why}; {'' if why == self._absent else 'the recall goes on, '}try again later")
+        if why != self._absent:
+            why += "; the recall goes on"
+        raise RecallTimedOut(f"{self._told(file)}: {why}, try again later")
+
+    def _named(self, file: Attributes) -> str:
+        return repr(os.fsdecode(self._namespace.path(file.ino)))
 
     async def _here(self, file: Attributes, content: Content, offset: int, length: int) -> int | bytes | None:
         """What the cache gives without a disc."""
@@ -209,7 +213,7 @@ class CachedContents:
         finally:
             self._asking -= 1
 
-    async def _ask(self, name: str, content: Content, asked: tuple[int, int], wait: float) -> tuple[bool, str]:
+    async def _ask(self, file: Attributes, content: Content, asked: tuple[int, int], wait: float) -> tuple[bool, str]:
         """One question to the librarian; returns whether it came, and else why it still waits."""
         part = self._parts.of(content)
         if trio.current_time() < self._absent_until:  # one reader has just looked for all
@@ -224,5 +228,5 @@ class CachedContents:
             await self._sleep(wait)
             return False, str(error)
         if answer.get("state") == "failed":
-            raise ContentUnavailable(f"{name!r}: {answer.get('why')}")
+            raise ContentUnavailable(f"{self._told(file)}: {answer.get('why')}")
         return answer.get("state") == "done", str(answer.get("why") or "")

@@ -73,7 +73,7 @@ class Marks:
         if name == b"cached":
             return str(held)
         if name == b"state":
-            return "cached" if held == standing.size else "partial" if held else standing.state
+            return standing.state_with(held)
         seconds = 0.0 if held == standing.size else self._standings.wait(standing, held)
         return "person" if seconds is None else str(round(seconds))
 

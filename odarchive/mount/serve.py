@@ -3,6 +3,7 @@
 Imported only where FUSE is installed; ``manner`` holds what can be said without.
 """
 
+import os
 import pwd
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -31,7 +32,7 @@ from odarchive.service.notify import notify
 from odfs import mount as life
 from odfs.errors import OdfsError
 from odfs.owners import Owners
-from odfs.ports import Recall
+from odfs.ports import Attributes, Recall
 from odfs.readers import CRAWLERS
 
 GRACE = 30.0
@@ -54,7 +55,7 @@ async def serve(config: Config, mountpoint: Path, manner: MountManner, ready: Ca
     cache = CacheReader(config.cache)
     catalogue_views = Views(config.catalogue)
     views = ViewsNamespace(namespace, catalogue_views)
-    contents = CachedContents(namespace, cache, client, config.deadline, residency, views.path)
+    contents = CachedContents(namespace, cache, client, config.deadline, residency, partial(_told, views, standings))
     asking = AskingContents(contents, views, Box(config.root), config.deadline)
     marks = Marks(standings, catalogue_views, cache.held)
     marks.told_names(changes.attribute_names())
@@ -73,6 +74,13 @@ async def serve(config: Config, mountpoint: Path, manner: MountManner, ready: Ca
             catalogue.close()
         with trio.CancelScope(shield=True), trio.move_on_after(2):
             await client.aclose()
+
+
+def _told(views: ViewsNamespace, standings: Standings, file: Attributes) -> str:
+    """A file and its discs, for messages."""
+    name = repr(os.fsdecode(views.path(file.ino)))
+    words = "" if file.content is None else standings.words(file.content)
+    return f"{name}, {words}" if words else name
 
 
 def _options(config: Config, manner: MountManner) -> life.MountOptions:

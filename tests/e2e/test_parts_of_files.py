@@ -72,6 +72,18 @@ def drop_caches(site: Site) -> None:
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the kernel's caches are dropped by root only")
 
 
+@pytest.mark.skipif(shutil.which("ffmpegthumbnailer") is None, reason="ffmpegthumbnailer is not installed")
+def test_a_file_managers_thumbnailer_moves_no_disc(site: Site, tmp_path: Path) -> None:
+    """As file managers call it for each film they show."""
+    before = bytes_read(site), json.loads(site.command("robot", "status", "--json").stdout)["moves"]
+    for source, good in ((site.mountpoint / "photos" / "film.mov", False), (site.source / "film.mov", True)):
+        picture = tmp_path / f"{good}.png"
+        argv = ["ffmpegthumbnailer", "-i", source, "-o", picture, "-s", "64"]
+        subprocess.run(argv, capture_output=True, check=False, timeout=120)
+        assert (picture.exists() and picture.stat().st_size > 0) == good
+    assert (bytes_read(site), json.loads(site.command("robot", "status", "--json").stdout)["moves"]) == before
+
+
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffmpeg is not installed")
 def test_a_probe_of_a_film_reads_head_and_tail_off_the_disc(site: Site) -> None:
     film = site.source / "film.mov"

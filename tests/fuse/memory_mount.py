@@ -1,7 +1,7 @@
 """Mounts a tree in memory: ``memory_mount.py DIRECTORY [MANNER]``. Run as a process by the tests beside it.
 
 Manners: ``broken`` has a root that cannot be looked at, ``hasty`` gives the mount half a second to answer, ``never``
-recalls nothing, ``library`` speaks by pyfuse3, ``plain`` does so on plain trio. The word ``crowd`` beside any of them
+recalls nothing, ``library`` speaks by pyfuse3, ``plain`` does so on plain trio. They may be joined; ``crowd``
 lets few reads wait, and adds a folder of files that wait.
 
 Says one JSON line per event on standard output; takes orders, one a line, on standard input.
@@ -142,15 +142,16 @@ async def take_orders(tree: Tree, mount: RunningMount) -> None:
 
 
 async def main(directory: Path, manner: str, *more: str) -> None:
-    crowd = "crowd" in (manner, *more)
+    words = {manner, *more}
+    crowd = "crowd" in words
     tree = Tree(CROWD if crowd else 0)
     options = MountOptions(
         startup_timeout=0.5 if manner == "hasty" else 10,
-        recall=Recall.NEVER if manner == "never" else Recall.WAIT,
+        recall=Recall.NEVER if "never" in words else Recall.WAIT,
         spin_us=0 if manner == "plain" else 50,
         refused_readers=CRAWLERS,
         max_tasks=MOST_WAITING if crowd else 4000,
-        adapter=Adapter.LIBRARY if manner in ("library", "plain") else Adapter.DIRECT,
+        adapter=Adapter.LIBRARY if words & {"library", "plain"} else Adapter.DIRECT,
     )
     if manner == "broken":
         del tree.namespace.nodes[ROOT]

@@ -94,6 +94,27 @@ def test_a_mount_that_never_recalls_refuses_everybody(start: Start) -> None:
     assert server.order("recalled") == 0
 
 
+@pytest.mark.parametrize("adapter", ["direct", "library"])
+def test_who_is_refused_and_tries_for_ever_is_told_that_he_may_not(start: Start, adapter: str) -> None:
+    """FFmpeg does, on EAGAIN; with it most thumbnailers of films would never end."""
+    server = start("never", adapter)
+    server.event("mounted")
+    descriptor = os.open(server.directory / "slow/04", os.O_RDONLY)
+    found = []
+    for _ in range(20):
+        with pytest.raises(OSError, match=r".") as refused:
+            os.read(descriptor, 10)
+        found.append(refused.value.errno)
+    os.close(descriptor)
+    assert found[0] == errno.EAGAIN
+    assert found == sorted(found)
+    assert found[-1] == errno.EACCES
+    descriptor = os.open(server.directory / "slow/04", os.O_RDONLY)
+    with pytest.raises(BlockingIOError):
+        os.read(descriptor, 10)
+    os.close(descriptor)
+
+
 def test_ctrl_c_on_a_waiting_cat_returns_at_once(start: Start) -> None:
     server = mounted(start)
     cat = ["env", "--default-signal=INT", "cat", server.directory / "slow/05"]  # tests in the background ignore it

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from odarchive.catalogue import archive
+from odarchive.catalogue import archive, runs
 from odarchive.catalogue.database import Catalogue, driver
 
 SCALE = float(os.environ.get("ODARCHIVE_BENCH_SCALE", "1"))
@@ -58,6 +58,7 @@ def make_archive(root: Path, tree: Path, uuid: str = "00000000-0000-4000-8000-00
     writer = _Writer(catalogue, root / "cache")
     with catalogue.write() as connection:
         writer.folder(driver(connection), tree, 1)
+        runs.arrange(driver(connection))
     catalogue.close()
 
 

@@ -26,7 +26,7 @@ sys.path[:0] = [os.fspath(HERE), os.fspath(HERE.parent)]
 import peers  # noqa: E402
 import table  # noqa: E402
 
-from odarchive.catalogue import archive  # noqa: E402
+from odarchive.catalogue import archive, runs  # noqa: E402
 
 USUAL = "1000000,10000000"
 SIZES = [int(word) for word in os.environ.get("ODARCHIVE_BENCH_FILES", USUAL).split(",")]
@@ -99,6 +99,7 @@ def make(root: Path, count: int, discs: int) -> None:
     )
     for _, statement in made:
         raw.execute(statement)
+    runs.arrange(raw)
     raw.execute("COMMIT")
     raw.close()
 
@@ -194,7 +195,7 @@ def rate(program: Path, words: list[str | Path]) -> float:
 
 
 def cost(tmp_path: Path, argv: list[str | Path], count: int) -> tuple[float, float, int, int, float]:
-    """Seconds to mount (median and least), MiB then, MiB after random stats, stats a second: medians of three mounts."""
+    """Seconds to mount (median and least), MiB then, MiB after random stats, stats a second; medians of three."""
     found = []
     for _ in range(3):
         with Mounted(argv, tmp_path / "mnt") as mounted:
