@@ -3,6 +3,7 @@
 Not for the folder around it and its ``archive.toml`` (``config``).
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -22,7 +23,10 @@ REVISION = "0014"
 """The migration this program's schema corresponds to; the last one under ``migrations/versions``."""
 
 
+_LARGE = 64_000_000
+"""Bytes of a catalogue from which on somebody waiting is told why."""
 UDF_SYMLINKS, YES = "udf_symlinks", "yes"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +122,17 @@ def open_catalogue(path: Path) -> Catalogue:
         raise OdarchiveError(
             f"{path} was made by a newer odarchive (catalogue {revision}, this one knows {REVISION}); update odarchive"
         )
+    size = path.stat().st_size
+    if size > _LARGE:
+        log.warning(
+            "%s, %d MB, is led to the form of this odarchive; that takes some seconds per 100 MB, may be stopped and"
+            " begun again, and needs as much room beside it",
+            path,
+            size // 1_000_000,
+        )
     with catalogue.rebuild() as connection:
         _migrate(connection)
+    catalogue.compact()
     return catalogue
 
 

@@ -9,7 +9,7 @@ Concurrency: SQLite in WAL mode: many readers, one writer, across processes. ``w
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -24,6 +24,8 @@ _CHECKPOINT = "wal_autocheckpoint=8000"
 _CACHE = "cache_size=-48000"
 """KiB of pages one connection may keep, taken as needed; with the default of 2,000 a large scan reads pages again."""
 
+_SPARSE = 4
+"""A part of so many of all pages is many."""
 
 __all__ = ["BUSY_SECONDS", "Catalogue", "Connection"]
 
@@ -86,6 +88,20 @@ class Catalogue:
                     connection.exec_driver_sql("PRAGMA foreign_keys = ON")
         except (OperationalError, sqlite3.OperationalError) as error:
             raise _translate(error, self.path) from error
+
+    def compact(self) -> None:
+        """Give empty pages back to the disk, if they are many; where there is no room for doing so they stay."""
+        with self._engine.connect() as connection, suppress(sqlite3.OperationalError):
+            raw = driver(connection)
+            pages, free = (raw.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "freelist_count"))
+            if free * _SPARSE < pages:
+                return
+            raw.execute("PRAGMA temp_store = FILE")  # else a copy of everything is in memory for a while
+            try:
+                raw.execute("VACUUM")
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                raw.execute("PRAGMA temp_store = MEMORY")
 
     @contextmanager
     def look(self) -> Iterator[sqlite3.Connection]:

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from catalogue_kit import FACTS, new_catalogue, rows, run, sound
 from sqlalchemy import create_engine
 
-from odarchive.catalogue import archive, contents, migrations, views
+from odarchive.catalogue import archive, contents, database, migrations, views
 from odarchive.catalogue.database import Catalogue, driver
 from odarchive.catalogue.schema import WORDS, metadata
 from odarchive.errors import DamageFound, NoArchive, OdarchiveError
@@ -232,6 +232,47 @@ def test_a_migration_that_dies_leaves_what_was_there(grown, tmp_path):
         )
     there.close()
     led = archive.open_catalogue(path)
+    sound(led)
+    led.close()
+
+
+def test_a_large_catalogue_says_what_is_done_with_it_and_keeps_no_empty_pages(grown, tmp_path, monkeypatch, caplog):
+    path = tmp_path / "old" / "catalogue.db"
+    older(path, "0001", grown)
+    archive.open_catalogue(path).close()
+    assert not caplog.records
+    path.unlink()
+    path.parent.rmdir()
+    older(path, "0001", grown)
+    monkeypatch.setattr(archive, "_LARGE", 0)
+    monkeypatch.setattr(database, "_SPARSE", 10_000)
+    led = archive.open_catalogue(path)
+    (told,) = caplog.messages
+    assert str(path) in told
+    assert "may be stopped" in told
+    assert rows(led, "PRAGMA freelist_count") == [(0,)]
+    with led.look() as raw:
+        assert raw.execute("PRAGMA temp_store").fetchone() == (2,)
+    sound(led)
+    led.close()
+
+
+def test_where_there_is_no_room_to_compact_the_catalogue_is_used_as_it_is(grown, tmp_path, monkeypatch):
+    path = tmp_path / "old" / "catalogue.db"
+    older(path, "0001", grown)
+    monkeypatch.setattr(database, "_SPARSE", 10_000)
+
+    class Full(sqlite3.Connection):
+        def execute(self, statement, *values):
+            if statement == "VACUUM":
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(statement, *values)
+
+    real = sqlite3.dbapi2.connect
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *given, **named: real(*given, **{**named, "factory": Full}))
+    led = archive.open_catalogue(path)
+    monkeypatch.undo()
+    assert rows(led, "PRAGMA freelist_count") > [(0,)]
     sound(led)
     led.close()
 
