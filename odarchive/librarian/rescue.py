@@ -132,7 +132,11 @@ class Rescue:
         staging = self._room.config.staging
         staging.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=staging)  # noqa: SIM115  it lives as long as its round
-        self._sums = Piecemeal(self.kin.of, self.kin.lost, self._order, self._file.fileno(), own=self._own)
+        try:
+            self._sums = Piecemeal(self.kin.of, self.kin.lost, self._order, self._file.fileno(), own=self._own)
+        except OSError:
+            self._file.close()
+            raise
 
     async def ask(self, losts: Sequence[Lost]) -> None:
         """Have extents made again; those that cannot be are told at once."""

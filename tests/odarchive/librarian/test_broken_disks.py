@@ -28,19 +28,22 @@ class BrokenDisk:
     """Lets the ``at``-th call on a folder, or on a file that is open there, fail; with ``on`` all after it as well."""
 
     def __init__(self, monkeypatch, folder):
-        self.folder, self.at, self.on, self.count, self.fired = str(folder), 0, False, 0, False
+        self.folder, self.at, self.on, self.names, self.fired = str(folder), 0, False, [], False
         self.armed = False
         for name in CALLS:
             monkeypatch.setattr(os, name, self._wrapped(getattr(os, name)))
 
     def arm(self, at, *, on):
-        self.at, self.on, self.count, self.fired, self.armed = at, on, 0, False, True
+        self.at, self.on, self.names, self.fired, self.armed = at, on, [], False, True
+
+    def disarm(self):
+        self.armed = False
 
     def _wrapped(self, real):
         def call(what, *arguments, **named):
             if self.armed and self._here(what):
-                self.count += 1
-                if self.count == self.at or (self.on and self.count > self.at):
+                self.names.append(real.__name__)
+                if len(self.names) == self.at or (self.on and len(self.names) > self.at):
                     self.fired = True
                     if real.__name__ == "close":
                         real(what)

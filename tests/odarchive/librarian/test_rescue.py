@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import random
 import shutil
 import tempfile
@@ -26,6 +27,7 @@ from odarchive.media import parse_medium
 from odarchive.model import ContentId, DiscState, SlotState
 from odarchive.parity.discset import parse
 from odarchive.parity.layout import BLOCK
+from odarchive.parity.piecemeal import Piecemeal
 from odarchive.planning import Wish, make_plan
 from robot.sim.world import World
 from tests.odarchive.librarian.shop import Shop
@@ -534,31 +536,56 @@ async def test_a_person_brings_the_discs_of_the_set(autojump_clock, tmp_path):
     assert any(f"{disc.label}: drive 0" in why and "parity: put disc SHOP_0002" in why for why in asked), asked
 
 
-async def test_the_disk_of_staging_may_be_gone_from_any_of_its_calls_on(autojump_clock, built, tmp_path, monkeypatch):
+def unwell(*_, **__):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+async def test_the_disk_of_staging_may_be_gone_at_any_time(autojump_clock, built, tmp_path, monkeypatch):
     shop = await burned(built, tmp_path, parity=2)
     body = film(shop, 1)
     disc, extent = place(shop, body)
     scratch(shop, disc.label, (extent.sector + CHUNK // 2048 + 9, 3))
-    other, there = place(shop, film(shop, 2))
-    scratch(shop, other.label, (there.sector + CHUNK // 2048 + 9, 3))
-    broken = BrokenDisk(monkeypatch, tmp_path / "archive" / "staging")
-    states = set()
+    other, there = place(shop, film(shop, 3))
+    scratch(shop, other.label, *((sector, 1) for sector in range(40, there.sector + 2000, 97)))
+    broken, states = BrokenDisk(monkeypatch, tmp_path / "archive" / "staging"), []
+
     async with shop.life() as librarian:
-        for at in range(1, 1000, 29):
-            broken.arm(at, on=True)
+
+        async def again(undo):
+            """Have a chunk made again, then once more when the disk is well."""
             answer = await part(librarian, shop, body, CHUNK + 5, 10)
-            broken.armed = False
-            states.add(answer.state)
+            undo()
+            states.append(answer.state)
             assert answer.state == "done" or "Input/output error" in answer.why, answer
             await trio.sleep(PAUSE + 1)
-            assert (await part(librarian, shop, body, CHUNK + 5, 10)).state == "done", at
+            assert (await part(librarian, shop, body, CHUNK + 5, 10)).state == "done"
             assert handed_out(shop, CHUNK, CHUNK, body) == body[CHUNK : 2 * CHUNK]
             librarian.room.cache.drop(content_digest(body))
             assert len(librarian.demand) == 0
-            if not broken.fired:
-                break
-    assert states == {"done", "failed"}
-    assert at > 100
+
+        for at in (1, 2, 3, 4, 5, 6, 100):
+            broken.arm(at, on=True)
+            await again(broken.disarm)
+        for name in ("need", "read"):
+            with monkeypatch.context() as patched:
+                patched.setattr(Piecemeal, name, unwell)
+                await again(patched.undo)
+    assert states == ["failed"] * 9
+
+
+async def test_a_block_begun_anew_on_a_broken_disk_fails_in_words(autojump_clock, built, tmp_path, monkeypatch):
+    shop = await burned(built, tmp_path, parity=2)
+    body = film(shop, 1)
+    other, extent = place(shop, film(shop, 3))
+    take_away(shop, place(shop, body)[0].label)
+    scratch(shop, other.label, *((sector, 1) for sector in range(40, extent.sector + 2000, 97)))
+    async with shop.life() as librarian:
+        with monkeypatch.context() as patched:
+            patched.setattr(Piecemeal, "begin_anew", unwell)
+            state, why = await librarian.recall(content_id(shop, body), 20_000)
+            assert (state, "Input/output error" in why) == ("failed", True), why
+        await trio.sleep(PAUSE + 1)
+        assert await librarian.recall(content_id(shop, body), 20_000) == ("done", "")
 
 
 async def test_what_was_made_stays_until_it_is_handed_over(autojump_clock, built, tmp_path):
