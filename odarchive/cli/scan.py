@@ -14,6 +14,7 @@ import click
 from odarchive.cli import output, progress
 from odarchive.cli.opening import open_archive
 from odarchive.cli.settings import Settings, common_options
+from odarchive.collector import seldom_collected
 from odarchive.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -79,19 +80,20 @@ def scan(  # noqa: PLR0913  click gives every option by name
     Sockets, pipes and devices are reported and left out. So is what cannot be read; then the exit code is 1. What was
     archived and is left out now, by an option, counts as deleted.
     """
-    from odarchive.scan import Options  # noqa: PLC0415  needs the catalogue's packages
-
     if name is not None and len(paths) > 1:
         raise click.UsageError("--as names one tree; scan the others by themselves")
-    archive = open_archive(settings.root())
-    options = Options(
-        one_file_system=one_file_system,
-        allow_empty=allow_empty,
-        check=check,
-        rules=rules_of(Limits(**limits)),
-        workers=default_workers() if workers is None else workers,
-    )
-    results = [scan_one(archive, path, None if name is None else os.fsencode(name), options) for path in paths]
+    with seldom_collected():
+        from odarchive.scan import Options  # noqa: PLC0415  needs the catalogue's packages
+
+        archive = open_archive(settings.root())
+        options = Options(
+            one_file_system=one_file_system,
+            allow_empty=allow_empty,
+            check=check,
+            rules=rules_of(Limits(**limits)),
+            workers=default_workers() if workers is None else workers,
+        )
+        results = [scan_one(archive, path, None if name is None else os.fsencode(name), options) for path in paths]
     _print(settings, results)
     return (
         ExitCode.WARNINGS if any(missed(path, one) for path, one in zip(paths, results, strict=True)) else ExitCode.OK

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import IO, Any
 
+from odarchive.collector import seldom_collected
 from odarchive.reading.folder import Means, Reading, read_names
 from odarchive.reading.plain import Columns, Plain, read_usual, total, turned
 from odarchive.reading.rules import CACHE_TAG, Rules
@@ -177,7 +178,7 @@ def main() -> None:
         if hello is None:
             return
         path, device, inode, rules = hello
-        with Tree(path) as tree:
+        with Tree(path) as tree, seldom_collected():
             if (tree.root.st_dev, tree.root.st_ino) != (device, inode):
                 return
             worker = _Worker(tree, Rules(*rules), out)

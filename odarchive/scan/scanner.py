@@ -16,6 +16,7 @@ from odarchive.catalogue.entries import Recorder
 from odarchive.catalogue.forget import forgotten_paths
 from odarchive.catalogue.hardlinks import LinkBook
 from odarchive.catalogue.sources import Seen, Source, printable
+from odarchive.collector import seldom_collected
 from odarchive.errors import OdarchiveError, SourceMissing
 from odarchive.model import SnapshotId
 from odarchive.reading.tree import Tree
@@ -49,6 +50,7 @@ def scan(
     options = options or Options()
     given = os.path.abspath(os.fsencode(path))
     with ExitStack() as stack:
+        stack.enter_context(seldom_collected())
         tree = stack.enter_context(_opened(given))
         _refuse_own_folder(catalogue, tree)
         with catalogue.write() as connection:
