@@ -60,7 +60,7 @@ def archive(
     medium, wish = wishes.wish_of(opened, given)
     if not pretend:
         burning.wake(opened)  # before hours of reading: without a librarian there would be no burn
-    options = Options(workers=scanning.default_workers())
+    options = Options(workers=scanning.WORKERS)
     result = scanning.scan_one(opened, path, None if name is None else os.fsencode(name), options)
     scanning.tell_problems(result)
     plan = wishes.made(opened, medium, wish, dry_run=pretend, yes=yes, asking=not settings.json)

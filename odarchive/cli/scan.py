@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 _LISTED = 20
 """Problems named on stderr before the rest is counted."""
-_WORKERS = 3
-"""Processes that read, at most: more wait for the catalogue."""
+WORKERS = 3
+"""Processes that read. More than processors, too: from a cold disk three take a fifth less time than two (measured with
+two processors), from memory no more; six take longer again."""
 _AGE = re.compile(r"([0-9]{1,9})([smhdwy])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
 
@@ -60,7 +61,7 @@ class Limits:
 @click.option("--max-size", metavar="SIZE", help="Leave out larger files, such as 10GB.")
 @click.option("--newer-than", "newer", metavar="AGE", help="Only files changed in the last AGE: 30d, 12h, 2y.")
 @click.option("--older-than", "older", metavar="AGE", help="Only files not changed in the last AGE.")
-@click.option("--workers", type=click.IntRange(0, 64), help="Processes that read; default: one a core, at most 3.")
+@click.option("--workers", type=click.IntRange(0, 64), help="Processes that read; default: 3.")
 @common_options()
 @click.pass_obj
 def scan(  # noqa: PLR0913  click gives every option by name
@@ -91,18 +92,13 @@ def scan(  # noqa: PLR0913  click gives every option by name
             allow_empty=allow_empty,
             check=check,
             rules=rules_of(Limits(**limits)),
-            workers=default_workers() if workers is None else workers,
+            workers=WORKERS if workers is None else workers,
         )
         results = [scan_one(archive, path, None if name is None else os.fsencode(name), options) for path in paths]
     _print(settings, results)
     return (
         ExitCode.WARNINGS if any(missed(path, one) for path, one in zip(paths, results, strict=True)) else ExitCode.OK
     )
-
-
-def default_workers() -> int:
-    """One a core that this process may use."""
-    return min(_WORKERS, len(os.sched_getaffinity(0)))
 
 
 def scan_one(archive: "Archive", path: Path, name: bytes | None, options: "Options") -> "ScanResult":

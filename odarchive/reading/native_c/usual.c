@@ -2,9 +2,11 @@
 
 #include "native.h"
 
+#include <sys/uio.h>
 #include <sys/xattr.h>
 
 enum {
+    WAITING = 32,     /* files that are open at once while the disk brings their bytes */
     BLOCK = 1 << 20,  /* digest.BLOCK: larger files are read in parts */
     SPARSE = 1 << 16, /* attributes.SPARSE */
 };
@@ -25,6 +27,7 @@ struct usual {
     struct stat stat;
     int64_t mtime, ctime;
     PyObject *name, *digest; /* the name is borrowed */
+    int fd;
 };
 
 static bool is_usual(struct usual *file)
@@ -42,35 +45,57 @@ static bool has_attributes(int fd)
     return size > 0 || (size < 0 && errno != ENOTSUP && errno != ENOSYS);
 }
 
-/* Read a file into `data` (BLOCK bytes); false: it is not usual, or something went wrong. */
-static bool read_file(int folder, const char *name, struct usual *file, char *data)
-{
-    /* O_NONBLOCK: opening a FIFO that took a file's place must not wait for a writer. */
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool good = fstat(fd, &file->stat) == 0 && is_usual(file) && !has_attributes(fd);
-    if (good && file->stat.st_size > 0) {
-        struct stat after;
-        off_t size = file->stat.st_size;
-        good = read(fd, data, (size_t)size + 1) == (ssize_t)size && fstat(fd, &after) == 0 && after.st_size == size
-            && after.st_mtim.tv_sec == file->stat.st_mtim.tv_sec && after.st_mtim.tv_nsec == file->stat.st_mtim.tv_nsec
-            && after.st_ctim.tv_sec == file->stat.st_ctim.tv_sec && after.st_ctim.tv_nsec == file->stat.st_ctim.tv_nsec;
-    }
-    close(fd);
-    return good;
-}
-
 /* What all names of one call have in common. */
 struct reading {
     int folder;
     int64_t read_ns;
     PyObject *hasher, *digest; /* hasher(bytes).digest() is the digest */
     char *data;                /* BLOCK bytes */
+    bool nowait;               /* the file system tells what is not in memory */
     struct usual *files;
     Py_ssize_t count;
+    struct usual waiting[WAITING];
+    int waits;
     PyObject *rest;
 };
+
+enum outcome { UNUSUAL, READ, WAITS };
+
+/* With the bytes there: whether they are of the file that was looked at. Closes it. */
+static enum outcome finish(const struct usual *file, ssize_t got)
+{
+    struct stat after;
+    const struct stat *before = &file->stat;
+    bool same = got == before->st_size && fstat(file->fd, &after) == 0 && after.st_size == before->st_size
+        && after.st_mtim.tv_sec == before->st_mtim.tv_sec && after.st_mtim.tv_nsec == before->st_mtim.tv_nsec
+        && after.st_ctim.tv_sec == before->st_ctim.tv_sec && after.st_ctim.tv_nsec == before->st_ctim.tv_nsec;
+    close(file->fd);
+    return same ? READ : UNUSUAL;
+}
+
+/* Read a file into `data`, or have the disk begin with it. */
+static enum outcome start(struct reading *reading, const char *name, struct usual *file)
+{
+    /* O_NONBLOCK: opening a FIFO that took a file's place must not wait for a writer. */
+    int fd = file->fd = openat(reading->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return UNUSUAL;
+    bool usual = fstat(fd, &file->stat) == 0 && is_usual(file) && !has_attributes(fd);
+    if (!usual || file->stat.st_size == 0) {
+        close(fd);
+        return usual ? READ : UNUSUAL;
+    }
+    struct iovec all = {reading->data, (size_t)file->stat.st_size + 1};
+    ssize_t got = reading->nowait ? preadv2(fd, &all, 1, 0, RWF_NOWAIT) : -1;
+    if (got == file->stat.st_size)
+        return finish(file, got);
+    if (reading->nowait && got < 0 && errno != EAGAIN)
+        reading->nowait = false;
+    if (!reading->nowait)
+        return finish(file, read(fd, all.iov_base, all.iov_len));
+    posix_fadvise(fd, 0, file->stat.st_size, POSIX_FADV_WILLNEED);
+    return WAITS;
+}
 
 static PyObject *digest_of(const struct reading *reading, off_t size)
 {
@@ -84,22 +109,48 @@ static PyObject *digest_of(const struct reading *reading, off_t size)
     return digest;
 }
 
-/* Read one name: among the files, or into the rest; false: an exception is set. */
+/* Its bytes are in `data`; false: an exception is set. */
+static bool keep(struct reading *reading, const struct usual *file)
+{
+    struct usual *place = &reading->files[reading->count];
+    *place = *file;
+    place->digest = digest_of(reading, file->stat.st_size);
+    reading->count += place->digest != NULL;
+    return place->digest != NULL;
+}
+
+/* Read what waits; false: an exception is set. */
+static bool read_waiting(struct reading *reading)
+{
+    bool good = true;
+    for (int i = 0; i < reading->waits; i++) {
+        const struct usual *file = &reading->waiting[i];
+        enum outcome outcome;
+        Py_BEGIN_ALLOW_THREADS
+        outcome = finish(file, read(file->fd, reading->data, (size_t)file->stat.st_size + 1));
+        Py_END_ALLOW_THREADS
+        good = good && (outcome == READ ? keep(reading, file) : PyList_Append(reading->rest, file->name) == 0);
+    }
+    reading->waits = 0;
+    return good;
+}
+
+/* False: an exception is set. */
 static bool read_name(struct reading *reading, PyObject *name)
 {
-    struct usual *file = &reading->files[reading->count];
-    bool good = false;
+    struct usual file = {.name = name};
+    enum outcome outcome = UNUSUAL;
     if (PyBytes_Check(name) && strlen(PyBytes_AS_STRING(name)) == (size_t)PyBytes_GET_SIZE(name)) {
         Py_BEGIN_ALLOW_THREADS
-        good = read_file(reading->folder, PyBytes_AS_STRING(name), file, reading->data);
+        outcome = start(reading, PyBytes_AS_STRING(name), &file);
         Py_END_ALLOW_THREADS
     }
-    if (!good)
+    if (outcome == READ)
+        return keep(reading, &file);
+    if (outcome == UNUSUAL)
         return PyList_Append(reading->rest, name) == 0;
-    file->name = name;
-    file->digest = digest_of(reading, file->stat.st_size);
-    reading->count += file->digest != NULL;
-    return file->digest != NULL;
+    reading->waiting[reading->waits++] = file;
+    return reading->waits < WAITING || read_waiting(reading);
 }
 
 static bool read_names(struct reading *reading, PyObject *names)
@@ -108,6 +159,9 @@ static bool read_names(struct reading *reading, PyObject *names)
     for (Py_ssize_t i = 0; good && i < PyTuple_GET_SIZE(names); i++)
         good = read_name(reading, PyTuple_GET_ITEM(names, i))
             && (i % PATIENCE != PATIENCE - 1 || PyErr_CheckSignals() == 0);
+    good = good && read_waiting(reading);
+    for (int i = 0; i < reading->waits; i++) /* after an exception */
+        close(reading->waiting[i].fd);
     return good;
 }
 
@@ -171,7 +225,7 @@ static PyObject *columns_of(struct reading *reading)
 
 PyObject *read_usual(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
-    struct reading reading = {0};
+    struct reading reading = {.nowait = true};
     long long read_ns;
     PyObject *given;
     if (!PyArg_ParseTuple(arguments, "iOLO", &reading.folder, &given, &read_ns, &reading.hasher))

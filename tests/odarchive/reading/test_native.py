@@ -55,7 +55,8 @@ def compared(monkeypatch, folder, read_ns):
         assert (listed[0], sorted(listed[1])) == (theirs[0], sorted(theirs[1]))
         names = [*listed[0], *listed[1], b"gone", b""]
         found = plain.read_usual(fd, names, read_ns)
-        assert found == in_python(monkeypatch, plain.read_usual, fd, names, read_ns)
+        theirs = in_python(monkeypatch, plain.read_usual, fd, names, read_ns)
+        assert (found[0], sorted(found[1])) == (theirs[0], sorted(theirs[1]))  # what waits for the disk comes last
         rows = list(zip(*found[0], strict=True))
         assert [[type(value) for value in row] for row in rows] == [[bytes, *[int] * 8, type(row[9])] for row in rows]
         return listed, (rows, found[1])
@@ -191,6 +192,7 @@ from odarchive.reading import plain, tree
 fd = os.open(sys.argv[1], os.O_RDONLY)
 files, others = tree.told_apart(fd)
 rows, rest = plain.read_usual(fd, sorted(files), 0)
+rest.sort()
 told = [[name.decode() for name in names] for names in (sorted(files), others, rest)]
 print(json.dumps([*told, [[row[0].decode(), *row[1:5], row[9] and row[9].hex()] for row in zip(*rows)]]))
 """
@@ -205,19 +207,20 @@ def test_files_that_change_while_they_are_read(tmp_path):
     shim = tmp_path / "races.so"
     subprocess.run([COMPILER, "-Wall", "-Werror", "-fPIC", "-shared", "-o", shim, HERE / "races.c", "-ldl"], check=True)
     told = []
-    for switch in ("1", "0"):
-        folder = tmp_path / switch
+    for switch, where in (("1", "in memory"), ("1", "on disk"), ("1", "old"), ("0", "")):
+        folder = tmp_path / f"{switch} {where}"
         folder.mkdir()
         (folder / "folder").mkdir()
         (folder / "link").symlink_to("usual")
         for name in ("usual", "listed-1", "listed-2", "race-unsupported", *(f"race-{what}" for what in GOES_WRONG)):
             (folder / name).write_bytes(name.encode() * 50)
-        env = {**os.environ, native.SWITCH: switch, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {shim}"}
+        env = {**os.environ, native.SWITCH: switch, "RACES": where}
+        env["LD_PRELOAD"] = f"{os.environ.get('LD_PRELOAD', '')} {shim}"
         done = subprocess.run(
             [sys.executable, "-c", REPORT, folder], env=env, check=True, capture_output=True, text=True
         )
         told.append(json.loads(done.stdout))
-    assert told[0] == told[1]
+    assert told[:3] == [told[3]] * 3
     files, others, rest, rows = told[0]
     assert (len(files), sorted(others)) == (11, ["folder", "link"])
     assert rest == [f"race-{what}" for what in GOES_WRONG]
