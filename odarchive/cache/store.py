@@ -14,7 +14,6 @@ through an open descriptor.
 
 import heapq
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,12 +23,11 @@ from pathlib import Path
 
 from odarchive.cache.files import HAVE, PARTIAL, PINNED, filling_place, partial_place, place, throw_out, writing
 from odarchive.cache.filling import Filling
-from odarchive.cache.parts import Partial, claimed
+from odarchive.cache.parts import Partial
+from odarchive.cache.stock import note_near, partials, wholes
 from odarchive.chunks import CHUNK, Grid
 from odarchive.errors import DamageFound, NoSpace
 
-_NEAR = "user.odarchive.near"
-"""Extended attribute of a file: its group. Where the file system has none, every file is a group."""
 _SHARE_FREE = 20
 """Never more than this part of a disk is left free for others."""
 
@@ -151,7 +149,7 @@ class Cache:
                 if digest not in self:
                     self._remember(digest, _File(part.bytes, part.path.stat().st_mtime_ns, near, part=True))
             self._open[digest] = part
-            _note_near(part.path, near)
+            note_near(part.path, near)
         return part
 
     def put(self, part: Partial, number: int, data: bytes) -> None:
@@ -254,7 +252,7 @@ class Cache:
             for number, data in kept:
                 with suppress(DamageFound):
                     part.put(number, data)
-            _note_near(part.path, file.near)
+            note_near(part.path, file.near)
             self._remember(digest, _File(part.bytes, file.used_ns, file.near, part=True, last=True))
             os.utime(part.path, ns=(file.used_ns, file.used_ns))
         return file.size - part.bytes
@@ -301,7 +299,7 @@ class Cache:
             target.parent.mkdir(exist_ok=True)
             path.rename(target)
             self._drop_part(digest)
-            _note_near(target, near)
+            note_near(target, near)
             self._remember(digest, self._whole(checked.st_size, checked.st_mtime_ns, near))
 
     def _whole(self, size: int, used_ns: int, near: str) -> _File:
@@ -360,46 +358,8 @@ class Cache:
         return sorted(self._files.keys() - self.pinned, key=rank)
 
     def _take_stock(self) -> None:
-        for folder in self.directory.iterdir():
-            if len(folder.name) != 2:
-                continue
-            for path in folder.iterdir():
-                with suppress(ValueError):
-                    stat = path.stat()
-                    file = self._whole(stat.st_size, stat.st_mtime_ns, _near_of(path))
-                    self._remember(bytes.fromhex(folder.name + path.name), file)
-        self._take_stock_of_parts()
-
-    def _take_stock_of_parts(self) -> None:
-        """Contents in part, by their claims alone; what has none is thrown away."""
-        for path in list((self.directory / PARTIAL).iterdir()):
-            have = path.with_name(path.name + HAVE)
-            if path.name.endswith(HAVE):
-                if not path.with_name(path.name.removesuffix(HAVE)).exists():
-                    path.unlink(missing_ok=True)
-                continue
-            number = claimed(have)
-            try:
-                digest = bytes.fromhex(path.name)
-            except ValueError:
-                digest = b""
-            if not number or not digest or digest in self._files:
-                have.unlink(missing_ok=True)
-                path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
-                continue
-            stat = path.stat()
-            held = min(number * CHUNK, stat.st_size)
-            self._remember(digest, _File(held, stat.st_mtime_ns, _near_of(path), part=True, last=self._is_head(held)))
-
-
-def _note_near(path: Path, near: str) -> None:
-    if near:
-        with suppress(OSError):
-            os.setxattr(path, _NEAR, near.encode())
-
-
-def _near_of(path: Path) -> str:
-    try:
-        return os.getxattr(path, _NEAR).decode(errors="replace")
-    except OSError:
-        return ""
+        for one in wholes(self.directory):
+            self._remember(one.digest, self._whole(one.size, one.used_ns, one.near))
+        for one in partials(self.directory, self._files):
+            file = _File(one.size, one.used_ns, one.near, part=True, last=self._is_head(one.size))
+            self._remember(one.digest, file)
