@@ -31,8 +31,8 @@ USER = b"user."
 REMEMBERED = 4096
 """Lookups remembered for the opens that follow them."""
 
-AGAIN = 1.0
-"""Seconds within which another read by a handle gets the error of the one before, if that one waited in vain."""
+AGAIN = 10.0
+"""Seconds within which the next read by a handle gets the error of the one before, if that one waited in vain."""
 
 REFUSALS = 8
 """Reads of a handle that are refused with EAGAIN, two for each of a program's; from then on it is EACCES. FFmpeg, and
@@ -108,7 +108,8 @@ async def read_slowly(
     would wait for two deadlines, and a person would be asked twice.
     """
     if file.failure is not None and trio.current_time() - file.failed_at < AGAIN:
-        raise file.failure
+        failure, file.failure = file.failure, None
+        raise failure
     began = trio.current_time()
     try:
         with trio.fail_after(deadline):

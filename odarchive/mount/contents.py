@@ -31,9 +31,11 @@ ABSENT = 0.5
 """Seconds for which nobody else looks for a librarian who was not there."""
 KNOCKS = 200
 """Times a second that all readers together look for a librarian who is not there."""
-ASKING = 200
+ASKING = 32
 """Readers that ask the librarian at once; when more wait they take turns, each asking for a shorter time, so that
 thousands of answers never come at once. What the librarian has been asked for it brings, whoever still listens."""
+ASKED = 100
+"""Questions a second in such a crowd: most of its files come along with those asked for, if they are given the time."""
 GLANCE = 2.0
 """Seconds after which a reader who waits for his turn looks whether his file has come."""
 LONGEST = 1 << 20
@@ -206,8 +208,12 @@ class CachedContents:
                 if content.id in self._cached:
                     return {"state": "done"}
             try:
-                patience = min(wait, max(1.0, wait * ASKING / self._asking))
-                return await self._client.recall(content.id, patience, part)
+                if self._asking <= ASKING:
+                    return await self._client.recall(content.id, wait, part)
+                ends = trio.current_time() + ASKING / ASKED
+                answer = await self._client.recall(content.id, max(ASKING / ASKED, wait * ASKING / self._asking), part)
+                await trio.sleep_until(ends)
+                return answer
             finally:
                 self._turns.release()
         finally:

@@ -13,6 +13,7 @@ from odarchive.chunks import CHUNK, ChunkedBlake3, Grid, Part
 from odarchive.digest import content_digest
 from odarchive.errors import NoLibrarian
 from odarchive.model import Content, ContentId
+from odarchive.mount import contents as contents_module
 from odarchive.mount import parts as parts_module
 from odarchive.mount.contents import CachedContents
 from odfs.errors import ContentUnavailable, RecallRefused, RecallTimedOut
@@ -191,6 +192,38 @@ async def test_who_must_not_wait_is_refused_until_it_is_there(autojump_clock, tm
     assert trio.current_time() < 1.0
     librarian.fill(range(1))
     assert await mount.read(FILE, 0, 10, Recall.START) == DATA[:10]
+    mount.close()
+
+
+async def test_a_crowd_takes_turns_at_asking_and_all_are_served(autojump_clock, tmp_path):
+    readers = 5 * contents_module.ASKING
+
+    class Counting(Librarian):
+        now = most = 0
+
+        async def recall(self, content, wait, part=None):
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                return await super().recall(content, wait, part)
+            finally:
+                self.now -= 1
+
+    librarian = Counting(tmp_path, ["waiting"] * readers)
+    mount = contents(tmp_path, librarian)
+    served = []
+
+    async def reader(number):
+        offset = number % len(GRID) * CHUNK + 5
+        assert await mount.read(FILE, offset, 10, Recall.WAIT) == DATA[offset : offset + 10]
+        served.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(readers):
+            nursery.start_soon(reader, number)
+    assert len(served) == readers
+    assert librarian.most == contents_module.ASKING
+    assert readers / contents_module.ASKED <= trio.current_time() < 60
     mount.close()
 
 
