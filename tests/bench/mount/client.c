@@ -6,6 +6,8 @@
    client open LIST            open, read, close of every path              -> files/s
    client find DIR...          recursive listing with stat of every entry   -> entries/s
 
+   client limit SECONDS MOST WHAT ...   one of the last three, ended after so long or so many: the rate till then
+
    Cached pages of a file that is read are dropped before and after (fadvise); dentries and inodes are the caller's part. */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -18,11 +20,18 @@
 #include <unistd.h>
 
 static char buffer[1 << 20];
+static double bound = 1e9;
+static long most = 1L << 60;
 
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* whether the time given, or as many as asked for, is over */
+static int enough(double start, long count) {
+    return count >= most || ((count & 31) == 0 && now() > start + bound);
 }
 
 static void die(const char *what) {
@@ -79,7 +88,8 @@ static double over(const char *list, int opening) {
         paths[count++] = strdup(line);
     }
     double start = now();
-    for (size_t i = 0; i < count; i++) {
+    size_t i = 0;
+    for (; i < count && !enough(start, (long)i); i++) {
         struct stat st;
         if (!opening) {
             if (stat(paths[i], &st) != 0) die(paths[i]);
@@ -89,20 +99,21 @@ static double over(const char *list, int opening) {
         if (read(fd, buffer, sizeof buffer) < 0) die(paths[i]);
         close(fd);
     }
-    return (double)count / (now() - start);
+    return (double)i / (now() - start);
 }
 
-static long walked(int parent, const char *name) {
+static long walked(int parent, const char *name, double start, long before) {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (fd < 0) die(name);
     DIR *dir = fdopendir(fd);
     struct dirent *entry;
     long count = 0;
-    while ((entry = readdir(dir))) {
+    while (!enough(start, before + count) && (entry = readdir(dir))) {
         struct stat st;
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
         if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) die(entry->d_name);
-        count += 1 + (S_ISDIR(st.st_mode) ? walked(fd, entry->d_name) : 0);
+        count++;
+        if (S_ISDIR(st.st_mode)) count += walked(fd, entry->d_name, start, before + count);
     }
     closedir(dir);
     return count;
@@ -110,6 +121,10 @@ static long walked(int parent, const char *name) {
 
 int main(int argc, char **argv) {
     double result;
+    if (argc > 5 && !strcmp(argv[1], "limit")) {
+        bound = atof(argv[2]), most = atol(argv[3]);
+        argc -= 3, argv += 3;
+    }
     if (argc < 3) return 2;
     if (!strcmp(argv[1], "seq")) result = sequential(argv[2]);
     else if (!strcmp(argv[1], "random") && argc > 3) result = at_random(argv[2], atof(argv[3]) / 1000);
@@ -118,7 +133,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(argv[1], "find")) {
         double start = now();
         long count = 0;
-        for (int i = 2; i < argc; i++) count += walked(AT_FDCWD, argv[i]);
+        for (int i = 2; i < argc; i++) count += walked(AT_FDCWD, argv[i], start, count);
         result = (double)count / (now() - start);
     } else return 2;
     printf("%.1f\n", result);
