@@ -39,7 +39,8 @@ def test_the_table_says_whose_rows_it_has(elsewhere):
     text = (elsewhere / "RESULTS.md").read_text()
     assert "[area](area/RESULTS.md)" in text
     assert "of the areas that hand in rows" in text
-    assert json.loads((BENCH / "rows.json").read_text()).keys() <= {path.parent.name for path in BENCH.glob("*/*.md")}
+    areas = {path.parent.name for path in BENCH.glob("*/*.md")}
+    assert {key.split()[0] for key in json.loads((BENCH / "rows.json").read_text())} <= areas
 
 
 @pytest.mark.parametrize("area", AREAS)

@@ -1,7 +1,7 @@
-"""Readers that come all at once: ``crowd.py DIRECTORY COUNT`` opens and reads as many files, each in a thread.
+"""Readers that come all at once: ``crowd.py DIRECTORY COUNT [DESCRIPTOR]``: as many threads open and read a file each.
 
 The files are the first of the directory, in byte order. Prints as JSON, by errno (0: read), how many and the seconds of
-the slowest.
+the slowest. A byte goes into the descriptor, which is inherited, for each one that is refused.
 """
 
 import json
@@ -10,6 +10,7 @@ import resource
 import sys
 import threading
 import time
+from contextlib import suppress
 
 PAGE = 4096
 STACK = 128 << 10
@@ -19,7 +20,7 @@ TOO_MANY = 77
 """Exit code where this machine does not allow so many threads."""
 
 
-def main(directory: bytes, count: int) -> None:
+def main(directory: bytes, count: int, refused: int | None = None) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = ENOUGH if hard == resource.RLIM_INFINITY else min(ENOUGH, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
@@ -36,6 +37,9 @@ def main(directory: bytes, count: int) -> None:
                 os.close(descriptor)
         except OSError as error:
             number = error.errno or 0
+            if refused is not None:
+                with suppress(BrokenPipeError):  # who counts has heard enough
+                    os.write(refused, b".")
         found.setdefault(number, []).append(time.monotonic() - began)
 
     paths = [os.path.join(directory, name) for name in sorted(os.listdir(directory))[:count]]
@@ -52,4 +56,4 @@ def main(directory: bytes, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(os.fsencode(sys.argv[1]), int(sys.argv[2]))
+    main(os.fsencode(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -23,11 +23,15 @@ ADAPTERS = pytest.mark.parametrize("adapter", ["direct", "library"])
 
 
 def crowd(server: Server) -> subprocess.Popen[str]:
-    """All readers at once; returns when as many wait as may."""
-    argv = [sys.executable, HERE / "crowd.py", server.directory / "crowd", str(CROWD)]
-    readers = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    """All readers at once; returns when as many wait as may and all others were refused."""
+    told, refused = os.pipe()
+    argv = [sys.executable, HERE / "crowd.py", server.directory / "crowd", str(CROWD), str(refused)]
+    readers = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, pass_fds=[refused])
+    os.close(refused)
     while int(str(server.order("recalled"))) < MOST_WAITING:
         assert readers.poll() is None
+    with open(told, "rb") as pipe:
+        assert len(pipe.read(CROWD - MOST_WAITING)) == CROWD - MOST_WAITING
     return readers
 
 
