@@ -4,6 +4,7 @@ Each class is one row of the table printed by ``odarchive --help``; a test prove
 Messages name what failed, which disc or file, and what to do next, in one line.
 """
 
+import errno
 from typing import ClassVar
 
 
@@ -126,3 +127,8 @@ class TryLater(OdarchiveError):
 
     exit_code: ClassVar[int] = 75
     meaning: ClassVar[str] = "not now; try again later"
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a disk has no room, or none for this user, which is told by other words than that it is broken."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -7,14 +7,13 @@
 ``pinned/abcdef...``     a mark: this content is not evicted
 """
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from odarchive.digest import stream_digest
-from odarchive.errors import NoSpace
+from odarchive.errors import NoSpace, is_full
 
 PARTIAL, PINNED = "partial", "pinned"
 HAVE = ".have"
@@ -38,7 +37,7 @@ def filling_place(digest: bytes, number: int) -> str:
 
 def translated(error: OSError, directory: Path) -> NoSpace:
     """What a disk that is full, gone or broken means for whoever uses it."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return NoSpace(f"the disk of the cache {directory} is full; free some space or name another place")
     return NoSpace(f"the cache {directory} cannot be used ({error.strerror}); see to its disk or name another place")
 

@@ -12,7 +12,7 @@ Concurrency: one Recorder per scan, one thread. Reads see what was flushed; ever
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, repeat
 from operator import itemgetter
@@ -146,8 +146,12 @@ class Recorder:
 
     def versions(self, parent: int, name: bytes) -> tuple[Version | None, Version | None]:
         """The open and the pending version of one name."""
+        return self.pair(self._look.execute(_NAME, (parent, self.snapshot, self.snapshot, name)))
+
+    def pair(self, rows: Iterable[tuple[Any, ...]]) -> tuple[Version | None, Version | None]:
+        """The same of rows of one name, as ``rows`` gives them."""
         base = pending = None
-        for row in map(Version._make, self._look.execute(_NAME, (parent, self.snapshot, self.snapshot, name))):
+        for row in map(Version._make, rows):
             if row.since == self.snapshot:
                 pending = row
             else:

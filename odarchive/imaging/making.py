@@ -5,7 +5,6 @@ the segment (the next plan places what is still there again) and reported. Not f
 into staging, `stream` into a burner.
 """
 
-import errno
 import gzip
 import os
 import tempfile
@@ -22,7 +21,7 @@ from odarchive.catalogue import grids, plans, seals
 from odarchive.catalogue.database import Catalogue, let_go
 from odarchive.catalogue.grids import PartKey
 from odarchive.digest import BLOCK
-from odarchive.errors import NoSpace, NotFound, OdarchiveError, SourceMissing, TryLater
+from odarchive.errors import NoSpace, NotFound, OdarchiveError, SourceMissing, TryLater, is_full
 from odarchive.image.bridge_writer import BridgeWriter
 from odarchive.image.writer import ImageWriter, SourceFailed
 from odarchive.imaging.disctree import DiscTree, DiscWish, SetCatalogue
@@ -248,6 +247,6 @@ def space(staging: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full(error):
             raise
         raise NoSpace(f"staging in {staging} is full; free some space or name another folder") from error

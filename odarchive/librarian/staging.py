@@ -1,11 +1,10 @@
 """What the disk of staging says when it is full, gone or broken: the burn waits, and everything else goes on."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from odarchive.errors import NoSpace
+from odarchive.errors import NoSpace, is_full
 
 
 @contextmanager
@@ -18,7 +17,7 @@ def using(staging: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             raise NoSpace(f"staging in {staging} is full; free some space, it is tried again") from error
         what = f"{error.filename or staging}: {error.strerror}"
         raise NoSpace(f"staging cannot be used: {what}; see to its disk, it is tried again") from error

@@ -165,6 +165,11 @@ def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise BadDisc("the compressed catalogue is cut off")
 
 
+def set_catalogue(chunks: Iterable[bytes]) -> Iterator[Row]:
+    """The rows of the catalogue of a whole archive, from its file on a disc."""
+    return lines(inflated(chunks), "odarchive catalogue")
+
+
 def lines(chunks: Iterable[bytes], kind: str) -> Iterator[Row]:
     """The objects of a JSON-lines list whose head line says ``kind``, without the head."""
     rows = (_object(_line(line, kind), kind) for line in _split(chunks, kind))

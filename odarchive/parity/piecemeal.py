@@ -205,7 +205,7 @@ class Piecemeal:
 
     def _compared(self, address: int, data: bytes) -> list[int]:
         table = (address - self._tables(0)) % self._padded(self.of.checks_size())
-        numbers = np.frombuffer(data[: self.of.checks_size() - table], np.uint64)
+        numbers = np.frombuffer(data[: self.of.checks_size() - table], "<u8")
         first = table // CHECK
         flat, given = self._checks.reshape(-1), self._given.reshape(-1)
         flat[first : first + len(numbers)] = numbers

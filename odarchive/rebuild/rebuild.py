@@ -30,7 +30,7 @@ from odarchive.offline.proof import prove
 from odarchive.offline.sealed import Plain, as_plain
 from odarchive.offline.texts import DiscCatalogue
 
-KIND, ENTRIES = "odarchive catalogue", "odarchive entries"
+ENTRIES = "odarchive entries"
 _KINDS = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "symlink": stat.S_IFLNK}
 Open = Callable[[], Disc]
 Tell = Callable[[str], None]
@@ -186,7 +186,7 @@ def _names(catalogue: Catalogue, pile: Pile, notes: list[str], tell: Tell) -> st
         disc = as_plain(opened())
         try:
             tell(f"names of {where}")
-            rows = texts.lines(texts.inflated(disc.text(f"{ondisc.SET}/{ondisc.SET_CATALOGUE}")), KIND)
+            rows = texts.set_catalogue(disc.text(f"{ondisc.SET}/{ondisc.SET_CATALOGUE}"))
             with catalogue.write() as connection:
                 rebuilding.load(connection, rows)
                 if archive.facts(connection).uuid != pile.archive:

@@ -23,8 +23,6 @@ from odarchive.offline.disc import ImageDisc
 from odarchive.offline.errors import BadDisc
 from odarchive.parity.mended import Held
 
-_KIND = "odarchive catalogue"
-
 
 class Names:
     """Asked for the discs of a set; a context manager, because a catalogue from a disc needs a file for a time."""
@@ -76,7 +74,7 @@ class Names:
         made = archive.create(Path(self._room.name) / f"{len(os.listdir(self._room.name))}.db", facts)
         disc = ImageDisc.of_file(path)
         try:
-            rows = texts.lines(texts.inflated(disc.text(f"{ondisc.SET}/{ondisc.SET_CATALOGUE}")), _KIND)
+            rows = texts.set_catalogue(disc.text(f"{ondisc.SET}/{ondisc.SET_CATALOGUE}"))
             with made.write() as connection:
                 rebuilding.load(connection, rows)
         except BaseException:

@@ -22,7 +22,7 @@ from blake3 import blake3
 
 from odarchive.catalogue.wanted import Item
 from odarchive.digest import BLOCK
-from odarchive.errors import DamageFound, Locked, NoSpace, OdarchiveError
+from odarchive.errors import DamageFound, Locked, NoSpace, OdarchiveError, is_full
 
 HOLE = 65_536
 """Aligned runs of this many zeros become holes."""
@@ -248,7 +248,7 @@ class Landing:
                 if block != _NOTHING[: len(block)]:
                     os.pwrite(self.descriptor, block, offset + at)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_full(error):
                 raise NoSpace("the disk that is restored to is full; free some space and run it again") from error
             raise
 

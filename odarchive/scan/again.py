@@ -7,9 +7,8 @@ does where a name by itself matters: rules, forgotten paths, other sources insid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from odarchive.catalogue.entries import Recorder, Version
+from odarchive.catalogue.entries import Recorder
 from odarchive.reading import native
-from odarchive.scan.compare import Rows
 from odarchive.scan.report import Options
 
 DIFFERENT = 1_000
@@ -33,7 +32,7 @@ class Again:
 
     def __init__(self, recorder: Recorder, options: Options, others: frozenset[tuple[int, bytes]]) -> None:
         self._recorder = recorder
-        self._works = native.functions is not None and not options.check and not options.rules
+        self._functions = None if options.check or options.rules else native.functions
         self._apart = {ino for ino, _ in others}
         self._forgotten = {path.rpartition(b"/")[0] for path in options.forgotten}
 
@@ -43,17 +42,7 @@ class Again:
         Raises:
             OSError: it cannot be read.
         """
-        if native.functions is None or not self._works or ino in self._apart or path in self._forgotten:
+        if self._functions is None or ino in self._apart or path in self._forgotten:
             return None
-        found = native.functions.compare(fd, self._recorder.rows(ino), self._recorder.snapshot, DIFFERENT)
+        found = self._functions.compare(fd, self._recorder.rows(ino), self._recorder.snapshot, DIFFERENT)
         return None if found is None else Found(*found)
-
-    def pair(self, rows: Sequence[tuple[Any, ...]]) -> Rows:
-        """The open and the pending version of a name."""
-        base = pending = None
-        for row in map(Version._make, rows):
-            if row.since == self._recorder.snapshot:
-                pending = row
-            else:
-                base = row
-        return base, pending

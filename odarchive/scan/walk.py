@@ -146,7 +146,7 @@ class Walk:
         for name, ino, device, number in found.folders:
             self._waiting.append(_Folder(_join(folder.path, name), ino, True, device, number))
         for name, rows in found.rest:
-            self._name(folder, fd, name, self._again.pair(rows))
+            self._name(folder, fd, name, self._recorder.pair(rows))
 
     def _by_name(self, folder: _Folder, fd: int, present: list[bytes]) -> None:
         recorded = self._recorder.children(folder.ino) if folder.known else iter(())
