@@ -146,15 +146,17 @@ def waits(connection: Connection) -> bool:
 
 
 def claim(
-    connection: Connection, drive: int, busy: Collection[DiscId], *, alone: bool, now_ns: int
+    connection: Connection, drive: int, busy: Collection[DiscId], taken: Collection[int], *, alone: bool, now_ns: int
 ) -> tuple[JobId, DiscId, int | None] | None:
     """The oldest queued verification that this drive should do, now running: (job, disc, sample).
 
     The drive that burned a disc reads it best, so another one judges it, if there is one and it is free in time.
-    ``busy``: discs that are in other drives.
+    ``busy``: discs that are in other drives; ``taken``: slots whose discs are on their way to or from other drives.
     """
-    table = schema.job
-    query = _queued().where(table.c.disc.not_in(busy), or_(literal(alone), _not_the_burner(drive, now_ns)))
+    table, slot = schema.job, schema.slot
+    moving = select(slot.c.disc).where(slot.c.number.in_(taken), slot.c.disc.is_not(None))
+    there = table.c.disc.not_in(busy) & table.c.disc.not_in(moving)
+    query = _queued().where(there, or_(literal(alone), _not_the_burner(drive, now_ns)))
     row = connection.execute(query.order_by(table.c.id).limit(1)).one_or_none()
     if row is None or row[1] is None:
         return None

@@ -244,7 +244,8 @@ class Librarian:
         if held is not None and await self.room.read(fixity.wanted_elsewhere, drive, held, now_ns=now_ns):
             return bay.clear
         busy = [other.disc for other in self.bays if other is not bay and other.disc is not None]
-        found = await self.room.write(fixity.claim, drive, busy, alone=alone, now_ns=now_ns)
+        taken = [slot for slot in self.room.claims - {bay.home} if not self._stuck(slot)]
+        found = await self.room.write(fixity.claim, drive, busy, taken, alone=alone, now_ns=now_ns)
         return None if found is None else partial(self._verify, bay, Order(*found))
 
     async def _claim_burn(self, bay: Bay) -> Job | None:
@@ -348,7 +349,7 @@ class Librarian:
     async def _verify(self, bay: Bay, order: Order) -> None:
         segment = (await self.room.read(discs.get, order.disc)).segment
         self._targets[bay] = segment  # its readers are served on the way, by this bay
-        readers = Readers(lambda wanted: wanted in self.demand.segments(), self._serve, self._others_wait)
+        readers = Readers(lambda wanted: wanted in self.demand.segments(), self._serve, self._others_wait, self._stuck)
         try:
             await verify_job(self.room, bay, order, readers)
         except (OperatorNeeded, RobotError) as error:
@@ -402,9 +403,10 @@ class Librarian:
         while True:
             await trio.sleep(self._patience)
             glance += self._patience
+            to_verify = await self.room.read(fixity.waits)  # its disc may have come home meanwhile
             if await self.room.read(jobs.any_waits):
                 await self._requeue()
-            elif self._recaller.awaited:
+            elif to_verify or self._recaller.awaited:
                 self.wake()
             if glance >= self._glance:
                 glance = 0.0

@@ -26,6 +26,10 @@ class Retreat(Exception):
     """Somebody else needs the drive."""
 
 
+class _TakenError(Exception):
+    """Another drive has fetched the disc since the verification was chosen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A verification to do."""
@@ -43,6 +47,8 @@ class Readers:
     """Whether somebody wants something of a segment."""
     serve: Callable[[Bay, SegmentId], Awaitable[None]]
     others_wait: Callable[[Bay], bool]
+    stuck: Callable[[int], str]
+    """The drive out of service that holds the disc of a slot, in words; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,7 @@ async def verify_job(room: Workroom, bay: Bay, order: Order, readers: Readers) -
         RobotError: the machine failed; the job stays open.
     """
     disc = await room.read(discs.get, order.disc)
-    why = await _loaded(room, bay, disc)
-    if why:
-        await room.write(jobs.set_state, order.job, JobState.WAITING, now_ns=room.now_ns(), why=why)
+    if not await _brought(room, bay, disc, order, readers):
         return
     retreats = (await room.read(jobs.get, order.job)).attempts
 
@@ -113,15 +117,34 @@ async def verify_job(room: Workroom, bay: Bay, order: Order, readers: Readers) -
         bay.found = replace(bay.found, disc=await room.read(discs.get, disc.id))
 
 
-async def _loaded(room: Workroom, bay: Bay, disc: Disc) -> str:
-    """Have the disc in the bay, read from the medium; returns why not, or an empty string."""
+async def _brought(room: Workroom, bay: Bay, disc: Disc, order: Order, readers: Readers) -> bool:
+    """Have the disc in the bay; if not, its job says what comes first."""
+    state = JobState.WAITING
+    try:
+        why = await _loaded(room, bay, disc, readers)
+    except _TakenError as error:  # nothing for a person to do: it is its turn when the disc is home again
+        state, why = JobState.QUEUED, str(error)
+    if why:
+        await room.write(jobs.set_state, order.job, state, now_ns=room.now_ns(), why=why)
+    return not why
+
+
+async def _loaded(room: Workroom, bay: Bay, disc: Disc, readers: Readers) -> str:
+    """Have the disc in the bay, read from the medium; returns what a person must do first, or an empty string.
+
+    Raises:
+        _TakenError: another drive was quicker.
+        RobotError: the machine failed.
+    """
     if bay.disc == disc.id:
         await bay.cycle()
         return ""
     if disc.slot is None:
         return f"disc {disc.label} is not in a slot of the robot; put it in, then `odarchive verify {disc.label}`"
     if disc.slot in room.claims - {bay.home}:
-        return f"another drive has disc {disc.label}; it is tried again"
+        if stuck := readers.stuck(disc.slot):
+            return f"disc {disc.label} is in {stuck}"
+        raise _TakenError(f"another drive has disc {disc.label}")
     found = await bay.load(disc.slot)
     if found.disc is None or found.disc.id != disc.id:
         return f"slot {disc.slot} should hold disc {disc.label} but the drive finds {found.describe()}"

@@ -6,12 +6,12 @@ import shutil
 import pytest
 import trio
 
-from odarchive.catalogue import discs, fixity
+from odarchive.catalogue import discs, fixity, jobs
 from odarchive.catalogue.fixity import Health, Outcome, Reading
 from odarchive.cli import burn, main
 from odarchive.librarian.scrutiny import MOST_FAILURES, read_all, read_some, sample
-from odarchive.model import ContentId, DiscId, DiscState
-from robot.errors import ReadFailed
+from odarchive.model import ContentId, DiscId, DiscState, JobState
+from robot.errors import DriveError, ReadFailed
 from tests.odarchive.librarian.shop import Shop
 from tests.odarchive.librarian.test_librarian import cached, content_id
 
@@ -169,6 +169,65 @@ async def test_readers_are_served_while_a_disc_is_verified(autojump_clock, shop)
         await shop.work(librarian)
     assert {job.state.value for job in verifications(shop)} == {"done"}
     assert shop.violations() == []
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["known-before", "found-out-after"])
+async def test_a_disc_that_another_drive_fetches_just_now_keeps_its_place_in_the_queue(
+    autojump_clock, shop, monkeypatch, late
+):
+    """Nothing waits for a person then; ``late``: the other drive began after the verification was chosen."""
+    shop.build(files=3)
+    told = []
+    real, choose = jobs.set_state, fixity.claim
+
+    def set_state(connection, job, state, **facts):
+        told.append((state, facts.get("why", "")))
+        real(connection, job, state, **facts)
+
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        for bay in librarian.bays:
+            await bay.clear()
+        slot, claims = known(shop, "SHOP_0001")[0].slot, librarian.room.claims
+
+        def claim(*arguments, **facts):
+            found = choose(*arguments, **facts)
+            if late and found is not None and not told:
+                claims.add(slot)
+            return found
+
+        monkeypatch.setattr(fixity, "claim", claim)
+        monkeypatch.setattr(jobs, "set_state", set_state)
+        if not late:
+            claims.add(slot)
+        queue(shop)
+        librarian.wake()
+        await trio.sleep(600)
+        assert told == [(JobState.QUEUED, "another drive has disc SHOP_0001")] * late
+        claims.remove(slot)
+        await shop.work(librarian)
+    assert [state for state, _ in told[late:]] == [JobState.DONE]
+    assert known(shop, "SHOP_0001")[1] != []
+
+
+async def test_a_disc_in_a_drive_out_of_service_waits_and_says_so(autojump_clock, shop, monkeypatch):
+    async def smokes():
+        raise DriveError("it smokes")
+
+    shop.build(files=3)
+    async with shop.life() as librarian:
+        await shop.work(librarian)
+        ill = next(bay for bay in librarian.bays if bay.loaded)
+        await ill.clear()
+        monkeypatch.setattr(ill.drive, "close_tray", smokes)
+        librarian.errands.load(known(shop, "SHOP_0001")[0].slot, int(ill.number))
+        await trio.sleep(60)
+        queue(shop)
+        librarian.wake()
+        await trio.sleep(600)
+        (job,) = verifications(shop)
+    assert job.state is JobState.WAITING
+    assert job.why.startswith(f"disc SHOP_0001 is in drive {ill.number}, which is out of service: it smokes")
 
 
 async def test_a_disc_outside_waits_and_says_what_to_do(autojump_clock, shop):
