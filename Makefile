@@ -31,6 +31,7 @@ define NEEDS
 python3: "$$PYTHON" -c "import sys; sys.exit(sys.version_info < (3, 11))"
 python3-venv: "$$PYTHON" -c "import ensurepip, venv"
 python3-dev: test -e "$$("$$PYTHON" -c "import sysconfig; print(sysconfig.get_path('include'))")/Python.h"
+libsqlite3-dev: echo "#include <sqlite3.h>" | "$$(command -v gcc || command -v cc)" -E -x c -
 gcc: command -v gcc || command -v cc
 libc6-dev: echo "#include <stdio.h>" | "$$(command -v gcc || command -v cc)" -E -x c -
 pkg-config: command -v pkg-config

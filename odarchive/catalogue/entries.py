@@ -12,23 +12,23 @@ Concurrency: one Recorder per scan, one thread. Reads see what was flushed; ever
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import chain, repeat
 from operator import itemgetter
 from stat import S_ISDIR
 from typing import Any, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from odarchive.catalogue import runs
+from odarchive.catalogue import contents, usual
 from odarchive.catalogue import words as search
-from odarchive.catalogue.contents import HAS_DIGEST, Filter, doubtful, number_of
+from odarchive.catalogue.bulk import Part
+from odarchive.catalogue.contents import HAS_DIGEST, Known, number_of
 from odarchive.catalogue.database import Catalogue, driver
 from odarchive.digest import content_digest
 from odarchive.errors import OdarchiveError
 from odarchive.model import Ino, SnapshotId
-from odarchive.reading.plain import Columns
+from odarchive.reading.sheet import Sheet, count
 
 INCOMPLETE = "(SELECT id FROM snapshot WHERE state <> 'complete')"
 """Snapshots whose rows do not count. A handful at most: one per source."""
@@ -42,8 +42,6 @@ CURRENT = f"({COMPLETE} AND (until IS NULL OR until IN {INCOMPLETE}))"
 BATCH = 10_000
 """Rows per transaction: about 0.1 s of holding the write lock."""
 INO_BLOCK = 4_096
-FILTER_PAYS = 1_000
-"""New digests in one batch from which on it pays to read all recorded ones into a filter."""
 XATTRS_KEY = 16
 """Bytes of the key of a set of extended attributes."""
 
@@ -88,15 +86,8 @@ _PUT = (
     "INSERT OR REPLACE INTO entry (parent, name, since, ino, nlink, content, target, xattrs, mode, uid, gid, size,"
     " mtime_ns, ctime_ns, src_dev, src_ino) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-# Without REPLACE, which costs as much again: nothing can be there.
-_ADD = (
-    "INSERT INTO entry (parent, name, since, ino, nlink, content, mode, uid, gid, size, mtime_ns, ctime_ns, src_dev,"
-    " src_ino, apart) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_SIZE = 3
-"""Of the columns between name and digest."""
 _PLACE = itemgetter(0, 1)
-"""Directory and name of a row of ``_PUT``; directory and first number of rows in a row."""
+"""Directory and name of a row of ``_PUT``; directory and first number of a part."""
 _CLOSE = "UPDATE entry SET until = ? WHERE parent = ? AND name = ? AND since = ?"
 _DROP = "DELETE FROM entry WHERE parent = ? AND name = ? AND since = ?"
 _REFRESH = "UPDATE entry SET ctime_ns = ?, src_dev = ?, src_ino = ? WHERE parent = ? AND name = ? AND since = ?"
@@ -120,9 +111,9 @@ class Recorder:
         self._look = look
         self._batch = batch
         self._contents: list[tuple[bytes, int, int]] = []
-        self._filter: Filter | None = None
-        self._plain: list[tuple[int, int, Columns]] = []
-        self._puts: list[tuple[object, ...]] = []
+        self._known = Known()
+        self._plain: list[Part] = []
+        self._puts: list[tuple[Any, ...]] = []
         self._closes: list[tuple[int | None, int, bytes, int]] = []
         self._drops: list[tuple[int, bytes, int]] = []
         self._refreshes: list[tuple[int, int, int, int, bytes, int]] = []
@@ -194,11 +185,11 @@ class Recorder:
         self._puts.append((parent, version.name, self.snapshot, *version[3:6], digest, *version[6:]))
         self._count()
 
-    def add(self, parent: int, columns: Columns) -> None:
-        """Record files, one or more, of a directory of which nothing is recorded yet; their numbers follow."""
-        count = len(columns[0])
-        self._plain.append((parent, self.new_ino(count), columns))
-        self._waiting += count - 1
+    def add(self, parent: int, files: Sheet) -> None:
+        """Record usual files, one or more, of a directory of which nothing is recorded yet; their numbers follow."""
+        number = count(files)
+        self._plain.append((parent, self.new_ino(number), files))
+        self._waiting += number - 1
         self._count()
 
     def close(self, parent: int, version: Version) -> None:
@@ -267,77 +258,20 @@ class Recorder:
                 driver(connection).execute("UPDATE snapshot SET state = 'aborted' WHERE id = ?", (self.snapshot,))
 
     def _write(self, raw: sqlite3.Connection) -> tuple[int, int]:
-        self._plain.sort(key=_PLACE)  # ascending rows fill pages, and their neighbours are in memory
-        parents, inos, (names, *facts, digests) = _together(self._plain)
-        numbers, *new = self._write_contents(raw, inos, digests, facts[_SIZE])
         raw.executemany(_DROP, self._drops)
-        contents, apart = map(numbers.get, digests), _apart(self._plain)
-        rows = zip(parents, names, repeat(self.snapshot), inos, contents, *facts, apart, strict=False)
-        raw.executemany(_ADD, rows)
-        raw.executemany("INSERT INTO run (first, folder, low, high) VALUES (?, ?, ?, ?)", _runs(self._plain))
+        known = self._known.filter(raw, self._waiting)
+        self._plain.sort(key=_PLACE)
+        usual_contents, usual_bytes = usual.record(raw, self.snapshot, self._plain, known)
+        numbers, other_contents, other_bytes = contents.record(raw, self._contents, known)
+        new_contents, new_bytes = usual_contents + other_contents, usual_bytes + other_bytes
+        self._known.recorded(new_contents)
+        raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (new_bytes, self.snapshot))
         self._puts.sort(key=_PLACE)
-        raw.executemany(_PUT, [(*row[:5], row[5] or numbers.get(row[6]), *row[7:]) for row in self._puts])
+        raw.executemany(_PUT, [(*row[:5], row[5] or (row[6] and numbers[row[6]]), *row[7:]) for row in self._puts])
         raw.executemany(_CLOSE, self._closes)
         raw.executemany(_REFRESH, self._refreshes)
         raw.executemany("INSERT INTO problem (snapshot, path, reason) VALUES (?, ?, ?)", self._problems)
         raw.executemany("INSERT OR IGNORE INTO xattrs VALUES (?, ?)", self._sets.items())
         raw.executemany(f"INSERT OR IGNORE INTO holes SELECT id, ?2 FROM content WHERE {HAS_DIGEST}", self._holes)
-        self._words += [(ino, name.decode("utf-8", "replace")) for ino, name in zip(inos, names, strict=True)]
         search.add(raw, self._words, self._aliases)
-        return new[0], new[1]
-
-    def _write_contents(
-        self, raw: sqlite3.Connection, inos: list[int], digests: list[Any], sizes: list[int]
-    ) -> tuple[dict[Any, int], int, int]:
-        """Record the contents of the batch that are new: those of usual files, which are given, and the others.
-
-        Returns:
-            The number of every digest of the batch, how many contents are new, their bytes.
-        """
-        # Of equal ones the last counts; nothing here looks at a row by itself, which would take as long as writing it.
-        rows = dict(zip(digests, zip(inos, digests, sizes, strict=True), strict=True))
-        numbers: dict[Any, int] = dict(zip(digests, inos, strict=True))
-        rows.pop(None, None)
-        numbers.pop(None, None)
-        for digest, ino, size in self._contents:
-            numbers.setdefault(digest, ino)
-            rows.setdefault(digest, (numbers[digest], digest, size))
-        if not rows:
-            return {}, 0, 0
-        if self._filter is None and len(rows) >= FILTER_PAYS:
-            self._filter = Filter.of(raw)
-        known = dict(doubtful(raw, rows if self._filter is None else self._filter.doubted(rows)))
-        numbers.update(known)
-        for digest in known:
-            del rows[digest]
-        new = sorted(rows.values())  # ascending rows fill their pages
-        raw.executemany("INSERT INTO content (id, digest, size) VALUES (?, ?, ?)", new)
-        size = sum(map(itemgetter(2), new))
-        raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (size, self.snapshot))
-        return numbers, len(rows), size
-
-
-def _together(parts: Sequence[tuple[int, int, Columns]]) -> tuple[list[int], list[int], list[list[Any]]]:
-    """Directories, numbers and columns of all files."""
-    parents: list[int] = []
-    inos: list[int] = []
-    columns: list[list[Any]] = [[] for _ in range(10)]
-    for parent, first, part in parts:
-        count = len(part[0])
-        parents.extend(repeat(parent, count))
-        inos.extend(range(first, first + count))
-        for column, more in zip(columns, part, strict=True):
-            column.extend(more)
-    return parents, inos, columns
-
-
-def _apart(parts: Sequence[tuple[int, int, Columns]]) -> Iterator[bool]:
-    """Whether each file is outside of runs."""
-    counts = (len(columns[0]) for _, _, columns in parts)
-    return chain.from_iterable(repeat(count < runs.SHORTEST, count) for count in counts)
-
-
-def _runs(parts: Sequence[tuple[int, int, Columns]]) -> Iterator[runs.Run]:
-    for parent, first, (names, *_) in parts:
-        if len(names) >= runs.SHORTEST:
-            yield from runs.of(parent, first, names)
+        return new_contents, new_bytes

@@ -23,6 +23,8 @@ SHORTEST = 3
 Run = tuple[int, int, bytes, bytes]
 """First number, directory, first and last name."""
 
+PUT = "INSERT INTO run (first, folder, low, high) VALUES (?, ?, ?, ?)"
+
 _OF = "run.first = (SELECT max(first) FROM run WHERE first <= {0})"
 _STANDS = f"SELECT 1 FROM run WHERE {_OF.format('entry.ino')} AND folder = parent AND name BETWEEN low AND high"
 _WITHIN = "entry.parent = run.folder AND entry.name BETWEEN run.low AND run.high AND entry.ino = {0} AND apart = 0"

@@ -16,6 +16,11 @@ Named = tuple[int, str]
 _BATCH = 5_000
 _INDEX = "INSERT INTO {0} (rowid, name) VALUES (?, ?)"
 
+# The index writes what it has in memory whenever a number is not higher than the one before.
+ADD_ALL = f"""INSERT INTO {WORDS} (rowid, name) SELECT ino, words FROM usual_files(?1) WHERE words IS NOT NULL
+ ORDER BY ino"""  # noqa: S608  a constant of this package
+"""Index the names of a batch (``bulk``) that are UTF-8."""
+
 
 def add(raw: sqlite3.Connection, single: Sequence[Named], several: Sequence[Named]) -> None:
     """Index new names, in the caller's transaction; ``several``: names of inodes that may have more than one."""

@@ -1,11 +1,11 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from odarchive.reading.native import Hasher
-from odarchive.reading.plain import Columns
+from odarchive.reading.sheet import Sheet
 
 def read_usual(
     folder: int, names: Sequence[bytes], read_ns: int, hasher: Callable[[bytes], Hasher], /
-) -> tuple[Columns, list[bytes]]: ...
+) -> tuple[Sheet, list[bytes]]: ...
 def told_apart(folder: int, /) -> tuple[list[bytes], list[bytes]]: ...
 def compare(
     folder: int, rows: Iterable[tuple[object, ...]], snapshot: int, limit: int, /

@@ -12,8 +12,9 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import NamedTuple
 
 from odarchive.reading.attributes import xattrs_of
-from odarchive.reading.plain import Plain, read_plain
+from odarchive.reading.plain import read_plain
 from odarchive.reading.rules import Rules
+from odarchive.reading.sheet import Plain
 from odarchive.reading.tree import Bytes, Tree, Unreadable, digest_of, look
 
 Stat = tuple[int, int, int, int, int, int, int, int, int]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from odarchive.reading.plain import Columns
+    from odarchive.reading.sheet import Sheet
 
 SWITCH = "ODARCHIVE_NATIVE"
 
@@ -26,7 +26,7 @@ class Native(Protocol):
 
     def read_usual(
         self, folder: int, names: "Sequence[bytes]", read_ns: int, hasher: "Callable[[bytes], Hasher]", /
-    ) -> "tuple[Columns, list[bytes]]":
+    ) -> "tuple[Sheet, list[bytes]]":
         """``plain.read_usual``. Names are read in the given order. ``hasher``: ``blake3``."""
 
     def told_apart(self, folder: int, /) -> tuple[list[bytes], list[bytes]]:

@@ -6,27 +6,15 @@ Anything else is left to ``folder``.
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from stat import S_ISREG
-from typing import Any
 
 from blake3 import blake3
 
 from odarchive.digest import BLOCK, content_digest
 from odarchive.reading import native
 from odarchive.reading.attributes import SPARSE
-
-Plain = tuple[bytes, int, int, int, int, int, int, int, int, bytes | None]
-"""Name, st_mode, st_uid, st_gid, st_size, st_mtime_ns, st_ctime_ns, st_dev, st_ino (0: too fresh), BLAKE3 (or None).
-
-All numbers fit into 64 signed bits.
-"""
-
-Columns = tuple[Sequence[Any], ...]
-"""Several ``Plain`` values, ascending by name, turned: ten columns of one length; empty if there are none.
-
-So no row of them is touched one by one until the database takes it.
-"""
+from odarchive.reading.sheet import Plain, Sheet, packed
 
 # O_NONBLOCK: opening a FIFO that took a file's place must not wait for a writer.
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -36,16 +24,6 @@ TICK_NS = 50_000_000
 """More than the step of Linux's own file times (one scheduler tick, at most 10 ms)."""
 SECOND_NS = 1_000_000_000
 _MAX = (1 << 63) - 1
-
-
-def turned(rows: Iterable[Plain]) -> Columns:
-    """The columns of rows in any order."""
-    return tuple(zip(*sorted(rows), strict=True))
-
-
-def total(columns: Columns) -> int:
-    """Bytes of all files."""
-    return sum(columns[4]) if columns else 0
 
 
 def too_fresh(mtime: int, ctime: int, read_ns: int) -> bool:
@@ -108,7 +86,7 @@ def read_plain(folder: int, name: bytes, read_ns: int) -> Plain | None:
     return name, stat.st_mode, stat.st_uid, stat.st_gid, size, mtime, ctime, stat.st_dev, inode, digest
 
 
-def read_usual(folder: int, names: Sequence[bytes], read_ns: int) -> tuple[Columns, list[bytes]]:
+def read_usual(folder: int, names: Sequence[bytes], read_ns: int) -> tuple[Sheet, list[bytes]]:
     """Read many names of an open directory, each once; what ``read_plain`` gives, and names that go the long way."""
     if native.functions is not None:
         return native.functions.read_usual(folder, names, read_ns, blake3)
@@ -120,4 +98,4 @@ def read_usual(folder: int, names: Sequence[bytes], read_ns: int) -> tuple[Colum
             rest.append(name)
         else:
             rows.append(plain)
-    return turned(rows), rest
+    return packed(rows), rest

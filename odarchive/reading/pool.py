@@ -18,8 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Self
 
+from odarchive.reading import sheet
 from odarchive.reading.folder import Means, Reading, read_names
-from odarchive.reading.plain import Columns, total, turned
 from odarchive.reading.rules import Rules
 from odarchive.reading.tree import Tree
 from odarchive.reading.worker import (
@@ -33,12 +33,16 @@ from odarchive.reading.worker import (
     Frames,
     Rows,
     Wanted,
+    framed,
     listed,
     send,
+    write,
 )
 
 REQUESTS = 400
 """Requests one process may owe: enough to read while this process writes a batch into the database."""
+AT_A_TIME = 16
+"""Requests that may wait to be written together, while there are answers to be taken."""
 REQUEST_BYTES = 49_152
 """Their length together; a pipe holds 65,536."""
 DEATHS = 20
@@ -53,14 +57,21 @@ class _Request:
     asked_ns: int
     names: Wanted = None
     heard: list[Rows] = field(default_factory=list)
+    length: int = field(init=False)
+    """Bytes of its frame, at least."""
+
+    def __post_init__(self) -> None:
+        self.length = 64 + len(self.path)
+        if self.names is not None:
+            self.length += sum(len(name) + 8 for names in self.names for name in names)
 
     @property
-    def length(self) -> int:
-        return 64 + len(self.path) + sum(len(name) + 8 for names in self.names or () for name in names)
+    def frame(self) -> bytes:
+        return framed((self.number, self.path, self.names, self.asked_ns))
 
     def rest(self, names: Sequence[bytes]) -> list[bytes]:
         """Those of the names that were not answered."""
-        seen = {name for plain, _ in self.heard for name in (plain[0] if plain else ())}
+        seen = {name for plain, _ in self.heard for name in sheet.names(plain)}
         seen.update(row[0] for _, readings in self.heard for row in readings)
         return [name for name in names if name not in seen]
 
@@ -83,7 +94,7 @@ class Answer:
     """A part of a directory. ``done``: the last one. ``error``: it could not be read (any further)."""
 
     tag: int
-    plain: Columns
+    plain: sheet.Sheet
     readings: Sequence[Reading]
     done: bool
     error: OSError | None = None
@@ -110,18 +121,21 @@ class Pool:
     @property
     def room(self) -> bool:
         """Whether another directory may be asked for now."""
-        return not self._backlog and len(self._open) < REQUESTS * self._count
+        return len(self._backlog) < AT_A_TIME and len(self._open) < REQUESTS * self._count
 
     def submit(self, tag: int, path: bytes, asked_ns: int) -> None:
         """Ask for a directory; ``tag`` comes back with its answers and is used once. ``asked_ns``: since the epoch."""
         self._open[tag] = 0
         self._ask(_Request(0, tag, path, asked_ns))
-        self._send()
+        if len(self._backlog) >= AT_A_TIME:
+            self._send()
 
     def take(self) -> Answer:
         """The next part of any directory. Only while ``busy``."""
         while not self._ready:
             self._send()
+            if self._ready:  # of a process that has died
+                break
             if not self._processes:
                 self._read_here()
                 continue
@@ -137,27 +151,33 @@ class Pool:
         self._backlog.append(request)
 
     def _send(self) -> None:
-        """Hand out what waits, to who owes least."""
+        """Hand out what waits, to who owes least; what one process gets is written at once."""
+        frames: dict[int, list[bytes]] = {}
         while self._backlog:
-            request = self._backlog[0]
             if len(self._processes) < self._count and self._deaths < DEATHS:
                 self._start()
-            free = [one for one in self._processes if self._fits(one, request)]
-            if not free:
-                return
-            process = min(free, key=lambda one: len(one.owes))
-            process.owes[request.number] = self._backlog.popleft()
+            process = self._free(self._backlog[0].length)
+            if process is None:
+                break
+            request = self._backlog.popleft()
+            process.owes[request.number] = request
             process.length += request.length
+            frames.setdefault(process.child.pid, []).append(request.frame)
+        for process in [one for one in self._processes if one.child.pid in frames]:
             try:
-                send(process.requests, (request.number, request.path, request.names, request.asked_ns))
+                write(process.requests, b"".join(frames[process.child.pid]))
             except BrokenPipeError:
                 self._bury(process)
 
-    @staticmethod
-    def _fits(process: _Process, request: _Request) -> bool:
-        if not process.owes:
-            return True
-        return len(process.owes) < REQUESTS and process.length + request.length <= REQUEST_BYTES
+    def _free(self, length: int) -> _Process | None:
+        """Who owes least of those that may be asked for so many bytes more."""
+        best = None
+        for one in self._processes:
+            owes = len(one.owes)
+            fits = not owes or (owes < REQUESTS and one.length + length <= REQUEST_BYTES)
+            if fits and (best is None or owes < len(best.owes)):
+                best = one
+        return best
 
     def _start(self) -> None:
         command = [sys.executable, "-P", "-m", "odarchive.reading.worker"]
@@ -233,9 +253,9 @@ class Pool:
             means = Means(self._rules, self._progress, mapped=False, read_ns=request.asked_ns)
             for start in range(0, len(wanted), CHUNK):
                 found = list(read_names(self._tree, request.path, wanted[start : start + CHUNK], means))
-                plain = turned(one for one in found if not isinstance(one, Reading))
+                plain = sheet.packed(one for one in found if not isinstance(one, Reading))
                 readings = [one for one in found if isinstance(one, Reading)]
-                self._progress(total(plain))
+                self._progress(sheet.total(plain))
                 self._ready.append(Answer(request.tag, plain, readings, done=False))
         except OSError as trouble:
             error = trouble

@@ -15,12 +15,13 @@ from typing import IO, Any
 
 from odarchive.collector import seldom_collected
 from odarchive.reading.folder import Means, Reading, read_names
-from odarchive.reading.plain import Columns, Plain, read_usual, total, turned
+from odarchive.reading.plain import read_usual
 from odarchive.reading.rules import CACHE_TAG, Rules
+from odarchive.reading.sheet import EMPTY, Plain, Sheet, count, packed, total
 from odarchive.reading.tree import Tree, names, told_apart
 
 ROWS = 0
-"""``Columns`` of the usual files, and a list of ``Reading`` values."""
+"""A sheet of usual files, and a list of ``Reading`` values."""
 SPLIT = 1
 """The directory has many names: two lists of them, files and others, to be asked for in parts."""
 END = 2
@@ -41,8 +42,8 @@ TOLD = 1 << 26
 """Bytes between two words of progress."""
 Wanted = tuple[Sequence[bytes], Sequence[bytes]] | None
 """Names of files and other names; None: all that there are."""
-Rows = tuple[Columns, list[tuple[Any, ...]]]
-NO_ROWS: Rows = ((), [])
+Rows = tuple[Sheet, list[tuple[Any, ...]]]
+NO_ROWS: Rows = (EMPTY, [])
 _LENGTH = struct.Struct("<I")
 _VERSION = 2
 """Of marshal: without a search for values that come twice, which takes longer than writing them twice."""
@@ -56,7 +57,12 @@ def framed(message: tuple[Any, ...]) -> bytes:
 
 def send(file: IO[bytes], message: tuple[Any, ...]) -> None:
     """Write one frame into an unbuffered pipe."""
-    rest = memoryview(framed(message))
+    write(file, framed(message))
+
+
+def write(file: IO[bytes], data: bytes) -> None:
+    """Write all of it into an unbuffered pipe."""
+    rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
 
@@ -102,7 +108,7 @@ class _Worker:
                 files, others = (), ()
             for rows in self._read_all(path, files, others, means):
                 self._progress(total(rows[0]))
-                if not rows[0] and not last[1] and (not last[0] or len(last[0][0]) + len(rows[1]) <= CHUNK):
+                if not rows[0] and not last[1] and count(last[0]) + len(rows[1]) <= CHUNK:
                     last = (last[0], rows[1])
                     continue
                 if any(last):
@@ -131,8 +137,8 @@ class _Worker:
             return (), listed(self._tree, path, self._rules)
         return told_apart(self._tree.enter(path))
 
-    def _progress(self, count: int) -> None:
-        self._read += count
+    def _progress(self, size: int) -> None:
+        self._read += size
         if self._read >= TOLD:
             self._say(0, READ, self._read)
             self._out.flush()
@@ -156,7 +162,7 @@ def _chunks(found: Iterator[Plain | Reading]) -> Iterator[Rows]:
     """Parts of ``CHUNK`` names; the last one has fewer, perhaps none."""
     while True:
         some = list(islice(found, CHUNK))
-        plain = turned(one for one in some if not isinstance(one, Reading))
+        plain = packed(one for one in some if not isinstance(one, Reading))
         yield plain, [tuple(one) for one in some if isinstance(one, Reading)]
         if len(some) < CHUNK:
             return

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from odarchive.catalogue.entries import Recorder, Version
 from odarchive.reading.folder import Reading
-from odarchive.reading.plain import Columns, too_fresh
+from odarchive.reading.plain import too_fresh
 from odarchive.reading.pool import Pool
+from odarchive.reading.sheet import Sheet
 from odarchive.scan.compare import told
 
 NOTHING = (None, None)
@@ -38,7 +39,7 @@ class Receiver(Protocol):
     def linked(self, place: Place, name: bytes) -> None:
         """A name of an inode with several, or one whose fate is not decided here."""
 
-    def added(self, columns: Columns) -> None:
+    def added(self, sheet: Sheet) -> None:
         """Usual files were recorded."""
 
     def recorded(self, version: Version, *, read: bool) -> None:

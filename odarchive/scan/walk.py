@@ -20,8 +20,7 @@ from odarchive.catalogue.entries import Recorder, Version
 from odarchive.catalogue.hardlinks import LinkBook
 from odarchive.catalogue.sources import printable
 from odarchive.errors import SourceMissing
-from odarchive.reading import mounts
-from odarchive.reading.plain import Columns, total
+from odarchive.reading import mounts, sheet
 from odarchive.reading.pool import Pool
 from odarchive.reading.tree import Tree, Unreadable, look, names
 from odarchive.reading.worker import listed
@@ -288,9 +287,9 @@ class Walk:
             return
         self._name(_Folder(place.path, place.ino, False, 0, 0), fd, name, NOTHING)
 
-    def added(self, columns: Columns) -> None:
+    def added(self, files: sheet.Sheet) -> None:
         """New files of the usual kind."""
-        size, count = total(columns), len(columns[0])
+        size, count = sheet.total(files), sheet.count(files)
         self.files += count
         self.new_files += count
         self.bytes += size

@@ -14,6 +14,8 @@
 #define _GNU_SOURCE
 #include <Python.h>
 
+#include "sheet.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

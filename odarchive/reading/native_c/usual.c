@@ -26,7 +26,8 @@ static bool too_fresh(int64_t mtime, int64_t ctime, int64_t read_ns)
 struct usual {
     struct stat stat;
     int64_t mtime, ctime;
-    PyObject *name, *digest; /* the name is borrowed */
+    PyObject *name; /* borrowed */
+    char digest[DIGEST];
     int fd;
 };
 
@@ -97,16 +98,23 @@ static enum outcome start(struct reading *reading, const char *name, struct usua
     return WAITS;
 }
 
-static PyObject *digest_of(const struct reading *reading, off_t size)
+/* False: an exception is set. */
+static bool take_digest(const struct reading *reading, off_t size, char *digest)
 {
     if (size == 0)
-        return Py_NewRef(Py_None);
+        return true;
     PyObject *bytes = PyBytes_FromStringAndSize(reading->data, (Py_ssize_t)size);
     PyObject *state = bytes ? PyObject_CallOneArg(reading->hasher, bytes) : NULL;
-    PyObject *digest = state ? PyObject_CallMethodNoArgs(state, reading->digest) : NULL;
+    PyObject *found = state ? PyObject_CallMethodNoArgs(state, reading->digest) : NULL;
+    bool good = found && PyBytes_Check(found) && PyBytes_GET_SIZE(found) == DIGEST;
+    if (good)
+        memcpy(digest, PyBytes_AS_STRING(found), DIGEST);
+    else if (found)
+        PyErr_SetString(PyExc_TypeError, "no digest of 32 bytes");
     Py_XDECREF(bytes);
     Py_XDECREF(state);
-    return digest;
+    Py_XDECREF(found);
+    return good;
 }
 
 /* Its bytes are in `data`; false: an exception is set. */
@@ -114,9 +122,9 @@ static bool keep(struct reading *reading, const struct usual *file)
 {
     struct usual *place = &reading->files[reading->count];
     *place = *file;
-    place->digest = digest_of(reading, file->stat.st_size);
-    reading->count += place->digest != NULL;
-    return place->digest != NULL;
+    bool good = take_digest(reading, file->stat.st_size, place->digest);
+    reading->count += good;
+    return good;
 }
 
 /* Read what waits; false: an exception is set. */
@@ -171,56 +179,52 @@ static int files_by_name(const void *left, const void *right)
     return strcmp(PyBytes_AS_STRING(one->name), PyBytes_AS_STRING(two->name));
 }
 
-/* plain.Plain */
-enum { PLAIN_NAME, PLAIN_MODE, PLAIN_UID, PLAIN_GID, PLAIN_SIZE, PLAIN_MTIME, PLAIN_CTIME, PLAIN_DEV, PLAIN_INO,
-       PLAIN_DIGEST, PLAIN_COLUMNS };
-
-static int64_t number_of(const struct usual *file, int column, int64_t read_ns)
+static void fill(struct sheet_row *row, const struct usual *file, int64_t read_ns)
 {
     const struct stat *stat = &file->stat;
-    switch (column) {
-    case PLAIN_MODE: return stat->st_mode;
-    case PLAIN_UID: return stat->st_uid;
-    case PLAIN_GID: return stat->st_gid;
-    case PLAIN_SIZE: return stat->st_size;
-    case PLAIN_MTIME: return file->mtime;
-    case PLAIN_CTIME: return file->ctime;
-    case PLAIN_DEV: return (int64_t)stat->st_dev;
-    default: return stat->st_size > 0 && too_fresh(file->mtime, file->ctime, read_ns) ? 0 : (int64_t)stat->st_ino;
-    }
+    bool again = stat->st_size > 0 && too_fresh(file->mtime, file->ctime, read_ns);
+    *row = (struct sheet_row){
+        .mode = stat->st_mode,
+        .uid = stat->st_uid,
+        .gid = stat->st_gid,
+        .size = (uint32_t)stat->st_size,
+        .mtime_ns = file->mtime,
+        .ctime_ns = file->ctime,
+        .dev = (int64_t)stat->st_dev,
+        .ino = again ? 0 : (int64_t)stat->st_ino,
+    };
+    memcpy(row->digest, file->digest, DIGEST);
 }
 
-static PyObject *column_of(const struct reading *reading, int column)
+/* A `Sheet` value: sheet.packed. */
+static PyObject *sheet_of(struct reading *reading)
 {
-    PyObject *values = PyTuple_New(reading->count), *last = NULL;
-    int64_t before = 0;
-    for (Py_ssize_t i = 0; values && i < reading->count; i++) {
+    size_t count = (size_t)reading->count, length = sizeof(struct sheet_head) + count * sizeof(struct sheet_row);
+    struct sheet_head head = {.count = count};
+    if (count == 0)
+        return PyBytes_FromStringAndSize(NULL, 0);
+    qsort(reading->files, count, sizeof *reading->files, files_by_name);
+    for (size_t i = 0; i < count; i++) {
+        head.total += (uint64_t)reading->files[i].stat.st_size;
+        length += (size_t)PyBytes_GET_SIZE(reading->files[i].name) + 1;
+    }
+    PyObject *sheet = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    if (!sheet)
+        return NULL;
+    char *to = PyBytes_AS_STRING(sheet), *names = to + sizeof head + count * sizeof(struct sheet_row);
+    memcpy(to, &head, sizeof head);
+    to += sizeof head;
+    for (size_t i = 0; i < count; i++) {
         const struct usual *file = &reading->files[i];
-        if (column == PLAIN_NAME || column == PLAIN_DIGEST) {
-            last = Py_NewRef(column == PLAIN_NAME ? file->name : file->digest);
-        } else {
-            int64_t number = number_of(file, column, reading->read_ns);
-            last = last && number == before ? Py_NewRef(last) : PyLong_FromLongLong(number);
-            before = number;
-        }
-        if (last)
-            PyTuple_SET_ITEM(values, i, last);
-        else
-            Py_CLEAR(values);
+        size_t size = (size_t)PyBytes_GET_SIZE(file->name) + 1;
+        struct sheet_row row;
+        fill(&row, file, reading->read_ns);
+        memcpy(to, &row, sizeof row);
+        to += sizeof row;
+        memcpy(names, PyBytes_AS_STRING(file->name), size);
+        names += size;
     }
-    return values;
-}
-
-/* A `Columns` value. */
-static PyObject *columns_of(struct reading *reading)
-{
-    PyObject *items[PLAIN_COLUMNS];
-    if (reading->count == 0)
-        return PyTuple_New(0);
-    qsort(reading->files, (size_t)reading->count, sizeof *reading->files, files_by_name);
-    for (int column = 0; column < PLAIN_COLUMNS; column++)
-        items[column] = column_of(reading, column);
-    return tuple_of(items, PLAIN_COLUMNS);
+    return sheet;
 }
 
 PyObject *read_usual(PyObject *Py_UNUSED(module), PyObject *arguments)
@@ -243,11 +247,9 @@ PyObject *read_usual(PyObject *Py_UNUSED(module), PyObject *arguments)
     if (!reading.data || !reading.files) {
         PyErr_NoMemory();
     } else if (reading.digest && reading.rest && read_names(&reading, names)) {
-        PyObject *items[] = {columns_of(&reading), Py_NewRef(reading.rest)};
+        PyObject *items[] = {sheet_of(&reading), Py_NewRef(reading.rest)};
         result = tuple_of(items, 2);
     }
-    for (Py_ssize_t i = 0; i < reading.count; i++)
-        Py_DECREF(reading.files[i].digest);
     free(reading.files);
     free(reading.data);
     Py_XDECREF(reading.rest);

@@ -11,13 +11,14 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from odarchive import digest
-from odarchive.reading import attributes, native, plain, tree
+from odarchive.reading import attributes, native, plain, sheet, tree
 
 HERE = Path(__file__).parent
 COMPILER = shutil.which("gcc") or shutil.which("cc")
@@ -57,8 +58,7 @@ def compared(monkeypatch, folder, read_ns):
         found = plain.read_usual(fd, names, read_ns)
         theirs = in_python(monkeypatch, plain.read_usual, fd, names, read_ns)
         assert (found[0], sorted(found[1])) == (theirs[0], sorted(theirs[1]))  # what waits for the disk comes last
-        rows = list(zip(*found[0], strict=True))
-        assert [[type(value) for value in row] for row in rows] == [[bytes, *[int] * 8, type(row[9])] for row in rows]
+        rows = list(sheet.rows(found[0]))
         return listed, (rows, found[1])
     finally:
         os.close(fd)
@@ -174,6 +174,11 @@ def test_what_the_hasher_raises_goes_through(tmp_path):
             native.functions.read_usual(fd, [b"f"], NOW, lambda data: 1 / (len(data) - 1))
         with pytest.raises(AttributeError):
             native.functions.read_usual(fd, [b"f"], NOW, lambda data: data)
+        for wrong in (b"short", "x" * 32, None):
+            with pytest.raises(TypeError, match="no digest of 32 bytes"):
+                native.functions.read_usual(
+                    fd, [b"f"], NOW, lambda _, wrong=wrong: SimpleNamespace(digest=lambda: wrong)
+                )
     finally:
         os.close(fd)
 
@@ -188,13 +193,13 @@ def test_a_socket(tmp_path, monkeypatch):
 
 REPORT = """
 import json, os, sys
-from odarchive.reading import plain, tree
+from odarchive.reading import plain, sheet, tree
 fd = os.open(sys.argv[1], os.O_RDONLY)
 files, others = tree.told_apart(fd)
 rows, rest = plain.read_usual(fd, sorted(files), 0)
 rest.sort()
 told = [[name.decode() for name in names] for names in (sorted(files), others, rest)]
-print(json.dumps([*told, [[row[0].decode(), *row[1:5], row[9] and row[9].hex()] for row in zip(*rows)]]))
+print(json.dumps([*told, [[row[0].decode(), *row[1:5], row[9] and row[9].hex()] for row in sheet.rows(rows)]]))
 """
 """Rows without times and inode numbers, which are others in another copy of the tree."""
 GOES_WRONG = ["fails", "grows", "mode", "refused", "short", "shrinks", "touched", "touched-after"]

@@ -56,7 +56,7 @@ def test_processes_read_what_one_reads(catalogue, tree, monkeypatch, many):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_equal_contents_are_one_in_whatever_batch_they_come(catalogue, tree, monkeypatch, pays, workers):
     """With the filter of digests and without, within a batch and across batches."""
-    monkeypatch.setattr("odarchive.catalogue.entries.FILTER_PAYS", pays)
+    monkeypatch.setattr("odarchive.catalogue.contents.FILTER_PAYS", pays)
     first = scanned(catalogue, tree, workers=workers, batch=5)
     bytes_of = dict(rows(catalogue, "SELECT digest, size FROM content"))
     assert len(bytes_of) == 12 * 5 + 2
