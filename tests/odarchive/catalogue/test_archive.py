@@ -19,6 +19,27 @@ from odarchive.catalogue import archive, contents, database, migrations, views
 from odarchive.catalogue.database import Catalogue, driver
 from odarchive.catalogue.schema import WORDS, metadata
 from odarchive.errors import DamageFound, NoArchive, OdarchiveError
+from tests.new_catalogues import Migrated
+
+
+@pytest.fixture(autouse=True)
+def led_by_the_migrations(monkeypatch):
+    """Not by what other tests take in their place."""
+    if isinstance(archive._migrate, Migrated):
+        monkeypatch.setattr(archive, "_migrate", archive._migrate.real)
+
+
+def test_other_tests_have_the_catalogue_that_the_migrations_make(tmp_path, monkeypatch, catalogue):
+    assert not isinstance(archive._migrate, Migrated)
+    monkeypatch.setattr(archive, "_migrate", Migrated(archive._migrate))
+    for name in ("first", "second"):
+        copied = new_catalogue(tmp_path / name)
+        kept = rows(catalogue, "SELECT name, type, sql FROM sqlite_master ORDER BY rowid")
+        assert rows(copied, "SELECT name, type, sql FROM sqlite_master ORDER BY rowid") == kept
+        for table in (name for name, kind, sql in kept if kind == "table" and not sql.startswith("CREATE VIRTUAL")):
+            asked = f'SELECT * FROM "{table}" ORDER BY 1'
+            assert rows(copied, asked) == rows(catalogue, asked), table
+        copied.close()
 
 
 def test_a_new_catalogue_has_its_facts_and_a_root(catalogue):
