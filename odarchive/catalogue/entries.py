@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from odarchive.catalogue import contents, usual
+from odarchive.catalogue import contents, runs, usual
 from odarchive.catalogue import words as search
 from odarchive.catalogue.bulk import Part
 from odarchive.catalogue.contents import HAS_DIGEST, Known, number_of
@@ -84,7 +84,7 @@ _CHILDREN = f"SELECT {_COLUMNS} FROM entry WHERE {_MINE} ORDER BY name, since"
 _NAME = f"SELECT {_COLUMNS} FROM entry WHERE {_MINE} AND name = ? ORDER BY since"
 _PUT = (
     "INSERT OR REPLACE INTO entry (parent, name, since, ino, nlink, content, target, xattrs, mode, uid, gid, size,"
-    " mtime_ns, ctime_ns, src_dev, src_ino) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " mtime_ns, ctime_ns, src_dev, src_ino, apart) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _PLACE = itemgetter(0, 1)
 """Directory and name of a row of ``_PUT``; directory and first number of a part."""
@@ -114,6 +114,7 @@ class Recorder:
         self._known = Known()
         self._plain: list[Part] = []
         self._puts: list[tuple[Any, ...]] = []
+        self._new: list[runs.Row] = []
         self._closes: list[tuple[int | None, int, bytes, int]] = []
         self._drops: list[tuple[int, bytes, int]] = []
         self._refreshes: list[tuple[int, int, int, int, bytes, int]] = []
@@ -167,7 +168,9 @@ class Recorder:
         self._next_ino += count
         return Ino(self._next_ino - count)
 
-    def put(self, parent: int, version: Version, digest: bytes | None, *, named: bool = False) -> None:
+    def put(
+        self, parent: int, version: Version, digest: bytes | None, *, named: bool = False, new: bool = False
+    ) -> None:
         """Record a pending version.
 
         Args:
@@ -175,6 +178,7 @@ class Recorder:
             version: the version.
             digest: names a content that is not in the catalogue yet.
             named: whether another version of this name has this ino, so that the name can be searched already.
+            new: nothing was recorded of its directory before; a file or symlink of one name, whose ino is new.
         """
         if digest is not None:
             self._contents.append((digest, version.ino, version.size))
@@ -183,6 +187,8 @@ class Recorder:
             words = self._aliases if several else self._words
             words.append((version.ino, version.name.decode("utf-8", "replace")))
         self._puts.append((parent, version.name, self.snapshot, *version[3:6], digest, *version[6:]))
+        if new:
+            self._new.append((parent, version.ino, version.name))
         self._count()
 
     def add(self, parent: int, files: Sheet) -> None:
@@ -243,7 +249,7 @@ class Recorder:
         self._waiting = 0
         for waiting in (self._contents, self._puts, self._closes, self._drops, self._refreshes, self._problems):
             waiting.clear()
-        for more in (self._plain, self._words, self._aliases, self._sets, self._holes):
+        for more in (self._plain, self._new, self._words, self._aliases, self._sets, self._holes):
             more.clear()
 
     def break_off(self) -> None:
@@ -266,8 +272,7 @@ class Recorder:
         new_contents, new_bytes = usual_contents + other_contents, usual_bytes + other_bytes
         self._known.recorded(new_contents)
         raw.execute("UPDATE snapshot SET new_bytes = new_bytes + ? WHERE id = ?", (new_bytes, self.snapshot))
-        self._puts.sort(key=_PLACE)
-        raw.executemany(_PUT, [(*row[:5], row[5] or (row[6] and numbers[row[6]]), *row[7:]) for row in self._puts])
+        self._write_puts(raw, numbers)
         raw.executemany(_CLOSE, self._closes)
         raw.executemany(_REFRESH, self._refreshes)
         raw.executemany("INSERT INTO problem (snapshot, path, reason) VALUES (?, ?, ?)", self._problems)
@@ -275,3 +280,13 @@ class Recorder:
         raw.executemany(f"INSERT OR IGNORE INTO holes SELECT id, ?2 FROM content WHERE {HAS_DIGEST}", self._holes)
         search.add(raw, self._words, self._aliases)
         return new_contents, new_bytes
+
+    def _write_puts(self, raw: sqlite3.Connection, numbers: dict[bytes, int]) -> None:
+        """``numbers``: of the contents whose digests are in the rows."""
+        found = list(runs.among(raw, self._new))
+        within = {ino for (first, *_), count in found for ino in range(first, first + count)}
+        raw.executemany(runs.PUT, (run for run, _ in found))
+        self._puts.sort(key=_PLACE)
+        contents = (row[5] or (row[6] and numbers[row[6]]) for row in self._puts)
+        rows = zip(self._puts, contents, strict=True)
+        raw.executemany(_PUT, [(*row[:5], content, *row[7:], row[3] not in within) for row, content in rows])

@@ -11,7 +11,7 @@ to nobody but this module, ``entries`` that makes both, and the rule ``run``.
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -22,12 +22,15 @@ SHORTEST = 3
 
 Run = tuple[int, int, bytes, bytes]
 """First number, directory, first and last name."""
+Row = tuple[int, int, bytes]
+"""Directory, number, name."""
 
 PUT = "INSERT INTO run (first, folder, low, high) VALUES (?, ?, ?, ?)"
 
 _OF = "run.first = (SELECT max(first) FROM run WHERE first <= {0})"
 _STANDS = f"SELECT 1 FROM run WHERE {_OF.format('entry.ino')} AND folder = parent AND name BETWEEN low AND high"
 _WITHIN = "entry.parent = run.folder AND entry.name BETWEEN run.low AND run.high AND entry.ino = {0} AND apart = 0"
+_BETWEEN = f"SELECT count(*) FROM (SELECT 1 FROM entry WHERE parent = ? AND name BETWEEN ? AND ? LIMIT {LONGEST + 1})"
 _IS_DIRECTORY = "(mode & 61440) = 16384"
 
 DIRECTORY = "apart = 1"
@@ -62,6 +65,38 @@ def of(folder: int, first: int, names: Sequence[bytes]) -> Iterator[Run]:
     """The runs of names, ascending, whose numbers follow one another."""
     for at in range(0, len(names), LONGEST):
         yield first + at, folder, names[at], names[min(at + LONGEST, len(names)) - 1]
+
+
+def among(raw: sqlite3.Connection, rows: Iterable[Row]) -> Iterator[tuple[Run, int]]:
+    """Runs among new rows that are not in the tree yet, and how many numbers each has.
+
+    Args:
+        raw: the catalogue.
+        rows: directory, number and name, in the order in which numbers were given out. Of a directory's names only
+            those are taken between which few others stand: what stands between is read as well.
+    """
+    for names in _neighbours(rows):
+        if len(names) < SHORTEST:
+            continue
+        folder, first, low = names[0]
+        high = names[-1][2]
+        (others,) = raw.execute(_BETWEEN, (folder, low, high)).fetchone()
+        if others <= LONGEST:
+            yield (first, folder, low, high), len(names)
+
+
+def _neighbours(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows of one directory whose numbers follow one another, names ascending."""
+    found: list[Row] = []
+    for row in rows:
+        if found:
+            folder, number, name = found[-1]
+            if len(found) == LONGEST or row[0] != folder or row[1] != number + 1 or row[2] <= name:
+                yield found
+                found = []
+        found.append(row)
+    if found:
+        yield found
 
 
 def arrange(raw: sqlite3.Connection) -> None:

@@ -18,6 +18,11 @@ from odarchive.scan.compare import told
 NOTHING = (None, None)
 
 
+def _by_kind(reading: Reading) -> tuple[bool, bytes]:
+    """Directories last, so that the numbers of the others follow one another by name (``runs``)."""
+    return reading.stat is not None and S_ISDIR(reading.stat[0]), reading.name
+
+
 class Place(Protocol):
     """A directory of the walk."""
 
@@ -83,7 +88,7 @@ class Fresh:
         if answer.plain:
             self._recorder.add(place.ino, answer.plain)
             self._receiver.added(answer.plain)
-        for reading in answer.readings:
+        for reading in sorted(answer.readings, key=_by_kind):
             self._record(place, reading, asked_ns)
         if answer.error is not None:
             self._receiver.unreadable(place, answer.error)
@@ -108,7 +113,7 @@ class Fresh:
         if reading.digest is not None and too_fresh(said[4], said[5], asked_ns):
             said = (*said[:7], 0)
         version = Version._make((*self._head(reading, self._recorder.new_ino(), 1), *said))
-        self._recorder.put(place.ino, version, reading.digest)
+        self._recorder.put(place.ino, version, reading.digest, new=True)
         if reading.holes is not None and reading.digest is not None:
             self._recorder.keep_holes(reading.digest, reading.holes)
         self._receiver.recorded(version, read=reading.digest is not None)

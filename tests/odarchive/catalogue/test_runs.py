@@ -5,6 +5,7 @@ import itertools
 import random
 
 from catalogue_kit import MANY, new_catalogue, rows, run, sound
+from trees import scanned, write
 
 from odarchive.catalogue import contents, runs
 from odarchive.catalogue.archive import open_catalogue
@@ -126,3 +127,24 @@ def test_an_archive_that_is_taken_over_is_in_runs_too(grown, tmp_path):
     assert rows(ours, "SELECT count(*) FROM entry WHERE apart = 0")[0][0] >= MANY // 2
     ours.close()
     open_catalogue(ours.path).close()
+
+
+def test_files_that_are_not_usual_are_in_runs_where_few_others_stand_between(catalogue, tmp_path):
+    """Links here; as are files of a MiB and more, sparse ones and those with attributes, all of some file systems."""
+    source = tmp_path / "source"
+    (source / "links").mkdir(parents=True)
+    (source / "mixed").mkdir()
+    for number in range(MANY):
+        (source / "links" / f"l{number:03}").symlink_to(f"target {number}")
+        write(source / "mixed" / f"f{number:03}", b"bytes %d" % number)
+    for folder in range(5):
+        (source / "links" / f"l{folder:03} folder").mkdir()
+    for number in (0, 40, 70):
+        (source / "mixed" / f"f{number:03} link").symlink_to("f000")
+    scanned(catalogue, source, workers=1)
+    sound(catalogue)
+    check_numbers(catalogue)
+    inside = {row[0] for row in rows(catalogue, "SELECT name FROM entry WHERE apart = 0")}
+    assert {b"l%03d" % number for number in range(MANY)} <= inside
+    assert b"f040 link" not in inside
+    assert {b"f%03d" % number for number in range(MANY)} <= inside
