@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from odarchive.model import Job, JobId, SegmentId
     from odarchive.opened import Archive
 
-_POLL = 0.5
-"""Seconds between two looks at the queue."""
+_POLL = 0.1
+_SELDOM = 0.5
+"""Seconds between the first two looks at the queue, and at most: each look makes the next pause half as long again."""
 _PATIENCE = 15.0
 """Seconds a trouble may last before the command gives up; a librarian that is restarted is back sooner."""
 
@@ -79,7 +80,7 @@ def until_ended(archive: "Archive", queued: Sequence["JobId"]) -> list["Job"]:
         RobotTrouble: no drive of the robot is in service.
     """
     told: dict[JobId, str] = {}
-    patience = _Patience()
+    patience, pause = _Patience(), _POLL
     with progress.bar("burn") as tell:
         while True:
             found = look(archive, queued)
@@ -91,7 +92,8 @@ def until_ended(archive: "Archive", queued: Sequence["JobId"]) -> list["Job"]:
                     output.note(f"odarchive: job {one.id} (segment {one.segment}): {one.why}")
             _show(tell, found)
             patience.endure(_trouble(archive, found))
-            time.sleep(_POLL)
+            time.sleep(pause)
+            pause = min(1.5 * pause, _SELDOM)
 
 
 def _show(tell: progress.Tell, found: Sequence["Job"]) -> None:

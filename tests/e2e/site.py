@@ -3,13 +3,14 @@
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from odarchive.catalogue.check import check
 from odarchive.opened import open_archive
+from tests.e2e.forked import Forked
 
 MB = 1_000_000
 START_SECONDS = 30
@@ -24,7 +25,7 @@ class Site:
         self.archive = root / "archive"
         self.source = root / "photos"
         self.mountpoint = root / "mnt"
-        self.processes: list[subprocess.Popen] = []
+        self.processes: list[Forked] = []
         self.source.mkdir(parents=True, exist_ok=True)
         self.mountpoint.mkdir(exist_ok=True)
 
@@ -50,8 +51,14 @@ class Site:
     def command(self, *words: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess:
         """Run ``odarchive`` as a person would."""
         env = {**os.environ, "ODARCHIVE": str(self.archive)}
-        argv = [sys.executable, "-m", "odarchive", *words]
-        done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            process = Forked(("-m", "odarchive", *words), env, out, err)
+            try:
+                code = process.wait(timeout)
+            finally:
+                process.kill()
+            done = subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
         if check and done.returncode != 0:
             raise AssertionError(f"{words} exited with {done.returncode}: {done.stderr}\n{self.logs()}")
         return done
@@ -74,15 +81,14 @@ class Site:
         drives = [word for n in (0, 1) for word in ("--drive", f"file:{self.world}/drives/{n}")]
         self.command("init", str(self.archive), "--robot", "odjp", "--port", str(self.world / "tty"), *drives)
 
-    def start(self, name: str, *words: str) -> subprocess.Popen:
+    def start(self, name: str, *words: str) -> Forked:
         """A Python process whose words go to ``name.log``."""
-        with (self.root / f"{name}.log").open("ab") as log:
-            env = {**os.environ, "ODARCHIVE": str(self.archive)}
-            process = subprocess.Popen([sys.executable, *words], stdout=log, stderr=log, env=env)
+        log = self.root / f"{name}.log"
+        process = Forked(words, {**os.environ, "ODARCHIVE": str(self.archive)}, log, log)
         self.processes.append(process)
         return process
 
-    def serve(self) -> subprocess.Popen:
+    def serve(self) -> Forked:
         """A librarian; returns when its socket is there."""
         (self.archive / "librarian.sock").unlink(missing_ok=True)
         process = self.start("librarian", "-m", "odarchive", "serve")
@@ -90,7 +96,7 @@ class Site:
         assert process.poll() is None, self.logs()
         return process
 
-    def stop(self, process: subprocess.Popen, number: int = signal.SIGTERM) -> int:
+    def stop(self, process: Forked, number: int = signal.SIGTERM) -> int:
         """Signal a process and wait for its end."""
         with suppress(ProcessLookupError):
             process.send_signal(number)
