@@ -150,6 +150,23 @@ def test_a_process_that_dies_after_dividing_a_folder_costs_nothing(catalogue, so
     sound(catalogue)
 
 
+def test_a_process_that_dies_unheard_leaves_nobody_waiting_for_one_that_owes_nothing(tree):
+    told = []
+    with tree_module.Tree(os.fsencode(tree)) as opened, pool.Pool(opened, Rules(), 2, lambda _: None) as readers:
+        for tag in range(2):
+            readers.submit(tag, b"folder%d/inner" % tag, later())
+        for _ in range(2):
+            told.append(readers.take().tag)
+        first, second = readers._processes
+        os.kill(first.child.pid, signal.SIGKILL)
+        first.child.wait()
+        readers.submit(2, b"folder2/inner", later())
+        while readers.busy:
+            told.append(readers.take().tag)
+        assert readers._processes == [second]
+    assert sorted(set(told)) == [0, 1, 2]
+
+
 def test_a_name_that_a_file_system_lists_twice_is_one_name(tmp_path, monkeypatch):
     write(tmp_path / "file", b"")
     (tmp_path / "folder").mkdir()
