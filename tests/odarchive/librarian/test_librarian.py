@@ -1,6 +1,7 @@
 """The librarian at work: burning, recalling, and everything that goes wrong on the way, in virtual time."""
 
 import json
+import shutil
 
 import pytest
 import trio
@@ -234,10 +235,14 @@ async def test_a_streamed_disc_spoiled_by_its_source_is_followed_by_one_without_
 @pytest.mark.parametrize("moment", ["before", "after"])
 async def test_the_host_crashes_at_every_record(autojump_clock, tmp_path, moment, staging):
     """N = 1, 2, 3 ... until a life passes; after each crash a second life gives the same result."""
+    model = Shop(tmp_path / "shop", staging=staging)
+    model.root.mkdir()
+    model.build()
+    model.root.rename(tmp_path / "model")
     for step in range(1, 200):
-        shop = Shop(tmp_path / str(step), staging=staging)
-        shop.root.mkdir()
-        shop.build()
+        shutil.rmtree(model.root, ignore_errors=True)
+        shutil.copytree(tmp_path / "model", model.root, symlinks=True)
+        shop = Shop(model.root, staging=staging, contents=model.contents)
         crashed = False
         try:
             async with shop.life(at=step, moment=moment) as librarian:
