@@ -13,7 +13,8 @@ from odarchive.opened import open_archive
 from tests.e2e.forked import Forked
 
 MB = 1_000_000
-START_SECONDS = 30
+START_SECONDS = 120
+"""Ends a hang, on any machine; nothing takes that long where all is well."""
 
 
 class Site:
@@ -43,12 +44,12 @@ class Site:
                 process.terminate()
         for process in self.processes:
             try:
-                process.wait(10)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(10)
+                process.wait(30)
 
-    def command(self, *words: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess:
+    def command(self, *words: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess:
         """Run ``odarchive`` as a person would."""
         env = {**os.environ, "ODARCHIVE": str(self.archive)}
         with tempfile.TemporaryDirectory() as folder:
@@ -84,6 +85,7 @@ class Site:
     def start(self, name: str, *words: str) -> Forked:
         """A Python process whose words go to ``name.log``."""
         log = self.root / f"{name}.log"
+        log.touch()  # it may be read at once
         process = Forked(words, {**os.environ, "ODARCHIVE": str(self.archive)}, log, log)
         self.processes.append(process)
         return process
@@ -100,7 +102,7 @@ class Site:
         """Signal a process and wait for its end."""
         with suppress(ProcessLookupError):
             process.send_signal(number)
-        return process.wait(60)
+        return process.wait(START_SECONDS)
 
     def wait_for(self, condition, what: str, seconds: float = START_SECONDS) -> None:
         """Poll until a condition holds."""

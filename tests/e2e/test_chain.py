@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.site import Site
+from tests.e2e.site import START_SECONDS, Site
 
 pytestmark = pytest.mark.e2e
 
@@ -100,7 +100,7 @@ def test_a_robot_that_was_off_for_a_while_serves_again(site):
         except OSError:
             return False
 
-    site.wait_for(readable, "the recall after the robot came back", 90)
+    site.wait_for(readable, "the recall after the robot came back")
 
 
 def test_a_librarian_that_is_killed_and_restarted_costs_a_reader_only_time(site):
@@ -113,7 +113,7 @@ def test_a_librarian_that_is_killed_and_restarted_costs_a_reader_only_time(site)
         f"import sys; sys.stdout.write(open({str(site.mountpoint)!r} + '/photos/2/b.raw', 'rb').read().hex())",
     )
     site.serve()
-    assert reader.wait(60) == 0
+    assert reader.wait(START_SECONDS) == 0
     assert bytes.fromhex((site.root / "reader.log").read_text()) == (site.source / "2" / "b.raw").read_bytes()
 
 
@@ -124,7 +124,7 @@ def test_a_second_run_has_nothing_to_do_and_a_rename_costs_no_disc(site):
     site.command("scan", str(site.source))
     planned = json.loads(site.command("plan", "--media", "5MB", "--json").stdout)
     assert (planned["new_bytes"], planned["segments"]) == (0, [])
-    site.wait_for((site.mountpoint / "photos" / "zero").is_dir, "the new name in the mount", 60)
+    site.wait_for((site.mountpoint / "photos" / "zero").is_dir, "the new name in the mount")
     assert digest(site.mountpoint / "photos" / "zero" / "a.raw") == digest(site.source / "zero" / "a.raw")
 
 

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import time
 
 import pytest
 from blake3 import blake3
@@ -95,10 +94,7 @@ def test_a_disc_that_somebody_took_out_is_read_right_across_a_crash_of_the_libra
     with person(site.world) as world:
         world.remove_disc(f"slot {slot}")
     reader = subprocess.Popen(["cat", site.mountpoint / "photos/2/film.mkv"], stdout=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not any(label in line for line in diary(site, "disc-missing")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    site.wait_for(lambda: any(label in line for line in diary(site, "disc-missing")), "the missing disc")
     assert site.stop(site.librarian, signal.SIGKILL) == -signal.SIGKILL
     site.librarian = site.serve()
     body, _ = reader.communicate(timeout=120)

@@ -4,6 +4,7 @@ What the person saw and typed is kept in ``tests/golden/manual_terminal.txt`` (`
 in ``robot/MANUAL.md``.
 """
 
+import json
 import os
 import pty
 import re
@@ -20,7 +21,7 @@ import pytest
 from robot.ports import Element, ElementKind
 from robot.sim.bins import INPUT
 from robot.sim.world import DiscKind, World
-from tests.e2e.site import MB, Site
+from tests.e2e.site import MB, START_SECONDS, Site
 
 pytestmark = pytest.mark.e2e
 
@@ -56,7 +57,7 @@ class Person:
         """End the librarian, as Ctrl-C does."""
         if self.pid:
             os.kill(self.pid, signal.SIGINT)
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
                 if time.monotonic() > end:
                     os.kill(self.pid, signal.SIGKILL)
@@ -64,7 +65,7 @@ class Person:
             os.close(self.terminal)
             self.pid = 0
 
-    def read(self, seconds: float = 60) -> str:
+    def read(self, seconds: float = START_SECONDS) -> str:
         """The next errand: all up to the prompt."""
         text, end = "", time.monotonic() + seconds
         while not text.endswith(PROMPT):
@@ -115,6 +116,11 @@ def person(tmp_path):
         someone.leave()
 
 
+def recalls(site):
+    jobs = json.loads(site.command("job", "list", "--open", "--json").stdout)["jobs"]
+    return [job for job in jobs if job["kind"] == "recall"]
+
+
 def test_three_discs_are_archived_and_recalled_in_the_wrong_order(person):
     site = person.site
     for number in range(3):
@@ -129,7 +135,7 @@ def test_three_discs_are_archived_and_recalled_in_the_wrong_order(person):
         person.carry(r"Put a blank disc into drive 0\.")
         if number < 3:
             person.carry(rf"Take disc ODA_000{number} out of drive 0 and put it on the shelf\.")
-    assert burning.wait(60) == 0
+    assert burning.wait(START_SECONDS) == 0
     person.leave()
     person.transcript += "\n(The librarian ends; the person takes disc ODA_0003 out, and the cache is emptied.)\n\n"
     person.world.set_tray(0, is_open=True)
@@ -139,14 +145,14 @@ def test_three_discs_are_archived_and_recalled_in_the_wrong_order(person):
     person.serve()
     recalling = person.command("recall", "photos", "--wait")
     assert "out of drive 0" in person.read()  # by the journal a disc lies there, and the drive finds none
-    time.sleep(2)  # so long that the command has asked for all three
+    site.wait_for(lambda: len(recalls(site)) == 3, "the command, which asks for all three")
     person.type("empty")
     person.carry(r"Put disc ODA_0001 or ODA_0002 or ODA_0003 into drive 0\.", "disc-3")
     person.carry(r"Take disc ODA_0003 out of drive 0 and put it on the shelf\.")
     person.carry(r"Put disc ODA_0001 or ODA_0002 into drive 0\.", "disc-2")
     person.carry(r"Take disc ODA_0002 out of drive 0 and put it on the shelf\.")
     person.carry(r"Put disc ODA_0001 into drive 0\.", "disc-1")
-    assert recalling.wait(60) == 0
+    assert recalling.wait(START_SECONDS) == 0
     assert len([path for path in (site.archive / "cache").rglob("*") if path.is_file()]) >= 3
     assert site.violations() == []
     person.leave()

@@ -22,7 +22,7 @@ from tests.e2e.site import Site
 
 pytestmark = pytest.mark.e2e
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do this")
-LIMIT = 60.0
+LIMIT = 120.0
 READERS, KILLS = 6, 3
 ACL = struct.pack("<I", 2) + b"".join(
     struct.pack("<HHI", *entry)  # acl(5) as linux/posix_acl_xattr.h has it: tag, permissions, number

@@ -1,7 +1,6 @@
 """``mount`` in the background returns when the mount answers, or says why not; ``umount`` ends it."""
 
 import os
-import time
 
 import pytest
 
@@ -74,9 +73,7 @@ def test_burn_without_blanks_asks_for_them(site):
     site.command("scan", str(site.source))
     site.command("plan", "--media", "10MB")
     site.serve()
-    began = time.monotonic()
     said = site.root / "impatient.log"
     assert site.start("impatient", "-c", IMPATIENT, "burn", "all", "--wait").wait(120) == 20, site.logs()
-    assert time.monotonic() - began < 60
     assert "blank" in said.read_text().splitlines()[-1]
     assert '"state": "waiting"' in site.command("job", "list", "--json").stdout

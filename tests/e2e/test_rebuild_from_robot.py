@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.e2e.site import Site
+from tests.e2e.site import START_SECONDS, Site
 from tests.odarchive.rebuild.test_rebuild import view
 
 pytestmark = pytest.mark.e2e
@@ -62,13 +62,18 @@ def test_the_discs_in_the_robot_give_the_archive_back(site):
 
 
 def test_it_goes_on_where_it_was_stopped(site):
-    for path in site.archive.glob("catalogue.db*"):
-        path.unlink()
-    process = site.start("rebuild", "-m", "odarchive", "rebuild-catalog", "--from-discs", "robot")
-    log = site.root / "rebuild.log"
-    site.wait_for(lambda: "disc 2 of 8" in log.read_text(), "two discs")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 75
+    log, code = site.root / "rebuild.log", None
+    for _ in range(5):  # on a busy machine the last disc may be read before the signal comes
+        for path in site.archive.glob("catalogue.db*"):
+            path.unlink()
+        log.write_text("")
+        process = site.start("rebuild", "-m", "odarchive", "rebuild-catalog", "--from-discs", "robot")
+        site.wait_for(lambda: "disc 2 of 8" in log.read_text(), "two discs")
+        process.send_signal(signal.SIGINT)
+        code = process.wait(START_SECONDS)
+        if code == 75:
+            break
+    assert code == 75
     assert "goes on from there" in log.read_text()
     assert not (site.archive / "catalogue.db").exists()
     kept = [path.parent.name for path in (site.archive / "run" / "rebuild").glob("*/slot.json")]

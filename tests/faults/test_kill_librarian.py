@@ -61,7 +61,7 @@ def judge(site, life):
 
 def finish(site):
     librarian = site.serve()
-    site.wait_for(lambda: ended(site), "the end of the queue", 60)
+    site.wait_for(lambda: ended(site), "the end of the queue")
     assert site.stop(librarian) == 0
 
 
@@ -90,7 +90,7 @@ def test_killed_at_every_durable_step(fresh, moment):
     for step in range(1, 100):
         with fresh() as site:
             doomed = site.start("doomed", program, str(site.archive), str(step), moment)
-            site.wait_for(lambda s=site, d=doomed: d.poll() is not None or ended(s), f"step {step}", 60)
+            site.wait_for(lambda s=site, d=doomed: d.poll() is not None or ended(s), f"step {step}")
             code = site.stop(doomed)
             assert code in (0, -signal.SIGKILL), site.logs()
             if code:

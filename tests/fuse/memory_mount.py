@@ -146,7 +146,7 @@ async def main(directory: Path, manner: str, *more: str) -> None:
     crowd = "crowd" in words
     tree = Tree(CROWD if crowd else 0)
     options = MountOptions(
-        startup_timeout=0.5 if manner == "hasty" else 10,
+        startup_timeout=0.5 if manner == "hasty" else 30,
         recall=Recall.NEVER if "never" in words else Recall.WAIT,
         spin_us=0 if manner == "plain" else 50,
         refused_readers=CRAWLERS,

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -120,10 +119,8 @@ def test_ctrl_c_on_a_waiting_cat_returns_at_once(start: Start) -> None:
     cat = ["env", "--default-signal=INT", "cat", server.directory / "slow/05"]  # tests in the background ignore it
     reader = subprocess.Popen(cat, stdout=subprocess.DEVNULL)
     wait_for_reads(server, 1)
-    began = time.monotonic()
     reader.send_signal(signal.SIGINT)
-    assert reader.wait(LIMIT) == -signal.SIGINT
-    assert time.monotonic() - began < 1.0  # seconds; a read that cannot be interrupted ends with the test's limit
+    assert reader.wait(LIMIT / 2) == -signal.SIGINT  # a read that cannot be interrupted ends with the test's limit
 
 
 def test_plain_trio_serves_too(start: Start) -> None:

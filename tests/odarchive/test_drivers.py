@@ -161,7 +161,7 @@ def test_a_person_without_terminal_is_not_waited_for_where_no_page_asks_him(tmp_
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
         start_new_session=True,  # which has no terminal
     )
     assert done.returncode == ConfigError.exit_code, done.stderr

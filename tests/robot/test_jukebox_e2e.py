@@ -26,7 +26,7 @@ async def test_a_blank_is_loaded_burnt_read_back_and_returned(tmp_path: Path):
     argv = [sys.executable, "-m", "robot.sim", "openjuke", "--world", str(room), "--instant"]
     machine = await trio.lowlevel.open_process([*argv, "--slots", "8", "--blanks", "1-2", "--capacity", str(2 * MB)])
     try:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while not (room / "tty").exists():
                 await trio.sleep(0.02)
             changer = OdjpChanger(SerialStream(str(room / "tty")))

@@ -43,7 +43,7 @@ def test_a_copy_is_equal(site: Site, way: str) -> None:
     copy = base / "copy"
     copy.mkdir()
     try:
-        subprocess.run(["bash", "-o", "pipefail", "-c", COPIES[way]], cwd=base, check=True, timeout=60)
+        subprocess.run(["bash", "-o", "pipefail", "-c", COPIES[way]], cwd=base, check=True, timeout=120)
         assert {
             name: Path(os.fsdecode(os.path.join(os.fsencode(copy), name))).read_bytes() for name in BODIES
         } == BODIES
