@@ -1,5 +1,6 @@
 """Reads through the mount's side while a librarian that forgets, lies and dies fills the cache: never a wrong byte."""
 
+import os
 import random
 
 import pytest
@@ -150,12 +151,24 @@ def contents(folder, librarian, deadline=300.0):
     return CachedContents(Names(), CacheReader(folder), librarian, deadline, set())
 
 
+def answers_at_once(folder):
+    """Whether a file system can be asked for what is in memory alone; one in memory cannot (EOPNOTSUPP)."""
+    (folder / "asked").write_bytes(b"1")
+    with (folder / "asked").open("rb") as file:
+        try:
+            return os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT) == 1
+        except OSError:
+            return False
+
+
 async def test_what_was_seen_is_read_again_without_a_question(tmp_path):
     librarian = Librarian(tmp_path)
     mount = contents(tmp_path, librarian)
     assert mount.read_now(FILE, 0, 10) is None
     assert await mount.read(FILE, CHUNK + 5, 10, Recall.WAIT) == DATA[CHUNK + 5 : CHUNK + 15]
-    assert bytes(mount.read_now(FILE, CHUNK + 100, 50)) == DATA[CHUNK + 100 : CHUNK + 150]
+    now = mount.read_now(FILE, CHUNK + 100, 50)
+    assert now is not None or not answers_at_once(tmp_path)
+    assert now is None or bytes(now) == DATA[CHUNK + 100 : CHUNK + 150]
     assert await mount.read(FILE, CHUNK, CHUNK, Recall.NEVER) == DATA[CHUNK : 2 * CHUNK]
     assert len(librarian.asked) == 1
     mount.close()
