@@ -4,12 +4,15 @@ trio shuffles the tasks that are ready at one moment, with a source of chance of
 order may fail in another, seldom, and elsewhere. ``TEST_SEED=7 make test`` plays other orders than without. Threads and
 other processes keep their own time.
 
+Ctrl-C is heard although whoever starts the tests may have it ignored, as shells do for what they start beside.
+
 The catalogue's schema is made by the migrations once, and what was imported and collected is not looked through by the
 collector again and again.
 """
 
 import gc
 import os
+import signal
 
 import pytest
 from trio._core import _run as trio_run
@@ -18,6 +21,10 @@ from odarchive.catalogue import archive
 from tests.new_catalogues import Migrated
 
 SEED = os.environ.get("TEST_SEED", "0")
+
+
+def pytest_configure():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():
