@@ -33,6 +33,8 @@ class Forked:
 
     def __init__(self, words: tuple[str, ...], env: dict[str, str], out: Path, err: Path) -> None:
         self.args = words
+        for path in (out, err):
+            path.touch()  # there before it has run, as who waits for its words expects
         _FORKS.set_forkserver_preload(IMPORTED)
         self._process = ForkServerProcess(target=_run, args=(words, env, str(out), str(err)))
         self._process.start()
