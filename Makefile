@@ -134,7 +134,7 @@ $(VENV)/.locked: requirements.lock $(VENV)/.system
 	$(PIP) install -q --no-deps --require-hashes --no-build-isolation -r requirements.lock
 	touch $@
 
-$(VENV)/.installed: pyproject.toml setup.py $(wildcard odarchive/reading/native_c/*) $(VENV)/.locked
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard odarchive/*/native_c/*) $(VENV)/.locked
 	PYTHONWARNINGS=ignore:Editable $(PIP) install -q --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from odarchive.reading.native import SWITCH
-from odarchive.reading.sheet import Sheet
+from odarchive.reading.sheet import LAYOUT, Sheet
 
 Part = tuple[int, int, Sheet]
 """Ino of a directory of which nothing is recorded, number of its first file, the files."""
@@ -45,7 +45,7 @@ def _found() -> Native | None:
         from odarchive.catalogue import _bulk  # noqa: PLC0415  it may not be there
     except ImportError:
         return None
-    return _bulk
+    return _bulk if getattr(_bulk, "LAYOUT", None) == LAYOUT else None
 
 
 _IS_KNOWN = "SELECT 1 FROM pragma_module_list WHERE name = 'usual_files'"

@@ -3,6 +3,8 @@ from collections.abc import Callable, Iterable, Sequence
 from odarchive.reading.native import Hasher
 from odarchive.reading.sheet import Sheet
 
+LAYOUT: int
+
 def read_usual(
     folder: int, names: Sequence[bytes], read_ns: int, hasher: Callable[[bytes], Hasher], /
 ) -> tuple[Sheet, list[bytes]]: ...

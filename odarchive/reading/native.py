@@ -6,6 +6,8 @@ Everything works without it, more slowly. ``ODARCHIVE_NATIVE=0`` in the environm
 import os
 from typing import TYPE_CHECKING, Protocol
 
+from odarchive.reading.sheet import LAYOUT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -59,7 +61,7 @@ def _found() -> Native | None:
         from odarchive.reading import _native  # noqa: PLC0415  it may not be there
     except ImportError:
         return None
-    return _native
+    return _native if getattr(_native, "LAYOUT", None) == LAYOUT else None
 
 
 functions = _found()

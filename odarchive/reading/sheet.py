@@ -19,6 +19,9 @@ The size is below ``digest.BLOCK``; the last five numbers fit into 64 signed bit
 
 Sheet = bytes
 
+LAYOUT = 2
+"""Changes with every change of what the extensions take and give: one that was built before is left alone."""
+
 EMPTY: Sheet = b""
 
 _HEAD = struct.Struct("=QQ")

@@ -215,11 +215,22 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static int fill_module(PyObject *module)
+{
+    return PyModule_AddIntConstant(module, "LAYOUT", LAYOUT);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, fill_module},
+    {0, NULL},
+};
+
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "odarchive.catalogue._bulk",
     .m_doc = "Many usual files into the catalogue at once; see bulk.py.",
     .m_methods = functions,
+    .m_slots = slots,
 };
 
 PyMODINIT_FUNC PyInit__bulk(void)

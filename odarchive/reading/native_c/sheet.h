@@ -5,7 +5,10 @@
 
 #include <stdint.h>
 
-enum { DIGEST = 32 };
+enum {
+    LAYOUT = 2, /* sheet.LAYOUT: another one for every change of what the extensions take and give */
+    DIGEST = 32,
+};
 
 struct sheet_head {
     uint64_t count, total;

@@ -34,6 +34,14 @@ def test_the_extension_is_there_where_it_can_be():
     assert bulk.functions is not None or COMPILER is None or not HAVE_SQLITE, "make install: _bulk is not built"
 
 
+@compiled
+@pytest.mark.parametrize("module", [native, bulk])
+def test_an_extension_that_was_built_before_a_change_is_left_alone(monkeypatch, module):
+    assert module._found() is not None
+    monkeypatch.setattr(module, "LAYOUT", sheet.LAYOUT + 1)
+    assert module._found() is None
+
+
 @pytest.mark.skipif(COMPILER is None or not HAVE_SQLITE, reason="no C compiler, or no header of SQLite")
 def test_the_compiler_has_nothing_to_say(tmp_path):
     sources = sorted((HERE / "native_c").glob("*.c"))
