@@ -15,13 +15,16 @@ from odarchive.reading.sheet import LAYOUT, Sheet
 Part = tuple[int, int, Sheet]
 """Ino of a directory of which nothing is recorded, number of its first file, the files."""
 
+Doubted = tuple[int, int, bytes, int]
+"""Place in the batch, number, digest and size of a file whose content may be known."""
+
 
 class Native(Protocol):
     """Functions of ``_bulk``."""
 
     def lay_out(
         self, parts: Iterable[Part], bits: bytearray, shortest: int, /
-    ) -> tuple[bytearray, list[tuple[int, int, bytes, int]], list[tuple[int, str]], int, int]:
+    ) -> tuple[bytearray, list[Doubted], list[tuple[int, str]], int, int]:
         """A batch of files; the digests are put into a filter.
 
         Args:
@@ -30,12 +33,15 @@ class Native(Protocol):
             shortest: files of a part from which on they are in a run.
 
         Returns:
-            The batch; files whose content may be known (place in the batch, number, digest, size); files whose name is
-            not UTF-8 (number, name in words); how many of the others have a content, which is new; bytes of those.
+            The batch; files whose content may be known; files whose name is not UTF-8 (number, name in words); how many
+            of the files not in the first list have a content, which is new; bytes of those.
         """
 
-    def settle(self, batch: bytearray, at: int, content: int, /) -> None:
-        """Say what the content of the file at a place is."""
+    def fresh_among(self, batch: bytearray, wanted: set[bytes], /) -> dict[bytes, int]:
+        """Those of the digests that are of a new content of the batch, with its number."""
+
+    def settle(self, batch: bytearray, at: int, content: int, fresh: bool, /) -> None:
+        """Say what the content of the file at a place is, and whether it is new."""
 
 
 def _found() -> Native | None:

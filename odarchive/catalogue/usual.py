@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 
 from odarchive.catalogue import contents, runs, words
-from odarchive.catalogue.bulk import Native, Part, usable
+from odarchive.catalogue.bulk import Doubted, Native, Part, usable
 from odarchive.catalogue.contents import Filter
 from odarchive.reading import sheet
 
@@ -78,12 +78,26 @@ def _record_all(
 ) -> tuple[int, int]:
     native, bits = by
     batch, doubted, illegible, count, size = native.lay_out(parts, bits, runs.SHORTEST)
+    for at, content, digest_size in _settled(raw, native, batch, doubted):
+        native.settle(batch, at, content, digest_size is not None)
+        if digest_size is not None:
+            count, size = count + 1, size + digest_size
     raw.execute(_CONTENTS, (batch,))
-    for at, ino, digest, length in doubted:
-        number, new = contents.keep(raw, digest, length, ino)
-        native.settle(batch, at, number)
-        count, size = (count + 1, size + length) if new else (count, size)
     raw.execute(_ADD_ALL, (batch, snapshot))
     raw.execute(words.ADD_ALL, (batch,))
     words.add(raw, illegible, ())
     return count, size
+
+
+def _settled(
+    raw: sqlite3.Connection, native: Native, batch: bytearray, doubted: Sequence[Doubted]
+) -> Iterator[tuple[int, int, int | None]]:
+    """Place, content, and if that is new its size, of files whose content may be known, in the batch or before it."""
+    numbers = {digest: contents.number_of(raw, digest) for _, _, digest, _ in doubted}
+    unknown = {digest for digest, number in numbers.items() if number is None}
+    here = native.fresh_among(batch, unknown) if unknown else {}
+    for at, ino, digest, size in doubted:
+        number = numbers[digest] or here.get(digest)
+        yield at, number or ino, None if number else size
+        if number is None:
+            here[digest] = ino

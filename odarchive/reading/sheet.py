@@ -19,7 +19,7 @@ The size is below ``digest.BLOCK``; the last five numbers fit into 64 signed bit
 
 Sheet = bytes
 
-LAYOUT = 2
+LAYOUT = 3
 """Changes with every change of what the extensions take and give: one that was built before is left alone."""
 
 EMPTY: Sheet = b""

@@ -191,26 +191,70 @@ static PyObject *lay_out(PyObject *Py_UNUSED(module), PyObject *arguments)
     return result;
 }
 
+/* The rows of a batch, and how many; NULL: an exception is set. */
+static struct batch_row *rows_of(PyObject *batch, uint64_t *count)
+{
+    struct batch_head head = {0};
+    char *from = PyByteArray_AS_STRING(batch);
+    size_t size = (size_t)PyByteArray_GET_SIZE(batch);
+    if (size >= sizeof head)
+        memcpy(&head, from, sizeof head);
+    if (size < sizeof head || head.count > (size - sizeof head) / sizeof(struct batch_row)) {
+        PyErr_SetString(PyExc_ValueError, "no batch");
+        return NULL;
+    }
+    *count = head.count;
+    return (struct batch_row *)(from + sizeof head);
+}
+
 static PyObject *settle(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
     PyObject *batch;
     unsigned long long at;
     long long content;
-    struct batch_head head = {0};
-    if (!PyArg_ParseTuple(arguments, "O!KL", &PyByteArray_Type, &batch, &at, &content))
+    uint64_t count;
+    int fresh;
+    if (!PyArg_ParseTuple(arguments, "O!KLp", &PyByteArray_Type, &batch, &at, &content, &fresh))
         return NULL;
-    char *to = PyByteArray_AS_STRING(batch);
-    size_t size = (size_t)PyByteArray_GET_SIZE(batch);
-    if (size >= sizeof head)
-        memcpy(&head, to, sizeof head);
-    if (at >= head.count || head.count > (size - sizeof head) / sizeof(struct batch_row))
+    struct batch_row *rows = rows_of(batch, &count);
+    if (!rows)
+        return NULL;
+    if (at >= count)
         return PyErr_Format(PyExc_IndexError, "no row %llu", at);
-    ((struct batch_row *)(to + sizeof head))[at].content = content;
+    rows[at].content = content;
+    rows[at].fresh = fresh != 0;
     Py_RETURN_NONE;
+}
+
+/* False: an exception is set. */
+static bool take_if_wanted(const struct batch_row *row, PyObject *wanted, PyObject *found)
+{
+    PyObject *digest = PyBytes_FromStringAndSize(row->file.digest, DIGEST);
+    int is = digest ? PySet_Contains(wanted, digest) : -1;
+    PyObject *number = is > 0 ? PyLong_FromLongLong(row->content) : NULL;
+    bool good = is == 0 || (number && PyDict_SetItem(found, digest, number) == 0);
+    Py_XDECREF(number);
+    Py_XDECREF(digest);
+    return good;
+}
+
+static PyObject *fresh_among(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    PyObject *batch, *wanted;
+    uint64_t count;
+    if (!PyArg_ParseTuple(arguments, "O!O!", &PyByteArray_Type, &batch, &PySet_Type, &wanted))
+        return NULL;
+    struct batch_row *rows = rows_of(batch, &count);
+    PyObject *found = rows ? PyDict_New() : NULL;
+    for (uint64_t i = 0; found && i < count; i++)
+        if (rows[i].fresh && !take_if_wanted(&rows[i], wanted, found))
+            Py_CLEAR(found);
+    return found;
 }
 
 static PyMethodDef functions[] = {
     {"lay_out", lay_out, METH_VARARGS, "See bulk.Native."},
+    {"fresh_among", fresh_among, METH_VARARGS, "See bulk.Native."},
     {"settle", settle, METH_VARARGS, "See bulk.Native."},
     {NULL, NULL, 0, NULL},
 };

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum {
-    LAYOUT = 2, /* sheet.LAYOUT: another one for every change of what the extensions take and give */
+    LAYOUT = 3, /* sheet.LAYOUT: another one for every change of what the extensions take and give */
     DIGEST = 32,
 };
 

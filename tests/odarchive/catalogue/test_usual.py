@@ -145,10 +145,14 @@ def test_what_is_no_sheet_is_refused():
         with pytest.raises((TypeError, ValueError, SystemError, OverflowError)):
             bulk.functions.lay_out([part], bits, 3)
     batch = bulk.functions.lay_out([(1, 2, whole)], bits, 3)[0]
-    bulk.functions.settle(batch, 1, 5)
-    for wrong, at in ((batch, 2), (bytearray(b"\xff" * 100), 0), (bytearray(), 0)):
-        with pytest.raises(IndexError):
-            bulk.functions.settle(wrong, at, 5)
+    bulk.functions.settle(batch, 1, 5, False)
+    with pytest.raises(IndexError):
+        bulk.functions.settle(batch, 2, 5, False)
+    for wrong in (bytearray(b"\xff" * 100), bytearray(), bytearray(7)):
+        with pytest.raises(ValueError, match="no batch"):
+            bulk.functions.settle(wrong, 0, 5, True)
+        with pytest.raises(ValueError, match="no batch"):
+            bulk.functions.fresh_among(wrong, set())
 
 
 @compiled
