@@ -4,13 +4,12 @@ SQLite takes two to three times as long for a row that comes from Python as for 
 of files are laid out in one buffer, which SQLite reads as a table: ``usual_files(batch)``. Everything works without it.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterable
 from typing import Protocol
 
-from odarchive.reading.native import SWITCH
-from odarchive.reading.sheet import LAYOUT, Sheet
+from odarchive.reading.native import built
+from odarchive.reading.sheet import Sheet
 
 Part = tuple[int, int, Sheet]
 """Ino of a directory of which nothing is recorded, number of its first file, the files."""
@@ -44,19 +43,9 @@ class Native(Protocol):
         """Say what the content of the file at a place is, and whether it is new."""
 
 
-def _found() -> Native | None:
-    if os.environ.get(SWITCH) == "0":
-        return None
-    try:
-        from odarchive.catalogue import _bulk  # noqa: PLC0415  it may not be there
-    except ImportError:
-        return None
-    return _bulk if getattr(_bulk, "LAYOUT", None) == LAYOUT else None
-
-
 _IS_KNOWN = "SELECT 1 FROM pragma_module_list WHERE name = 'usual_files'"
 
-functions = _found()
+functions: Native | None = built("odarchive.catalogue._bulk")
 """None: there are none."""
 
 

@@ -4,7 +4,8 @@ Everything works without it, more slowly. ``ODARCHIVE_NATIVE=0`` in the environm
 """
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from odarchive.reading.sheet import LAYOUT
 
@@ -54,15 +55,16 @@ class Native(Protocol):
         """
 
 
-def _found() -> Native | None:
+def built(name: str) -> Any:  # noqa: ANN401  the caller knows what is in it
+    """The extension of that name; None: it is not there, not wanted, or was built before a change of the layout."""
     if os.environ.get(SWITCH) == "0":
         return None
     try:
-        from odarchive.reading import _native  # noqa: PLC0415  it may not be there
+        module = import_module(name)
     except ImportError:
         return None
-    return _native if getattr(_native, "LAYOUT", None) == LAYOUT else None
+    return module if getattr(module, "LAYOUT", None) == LAYOUT else None
 
 
-functions = _found()
+functions: Native | None = built("odarchive.reading._native")
 """None: there are none."""
